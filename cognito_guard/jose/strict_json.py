@@ -1,0 +1,105 @@
+"""JSON objects (RFC 8259), strictly: UTF-8, unique names, no lone surrogates, no constants, bounded depth and numbers.
+
+Decides which documents have exactly one reading. The common form (compact, as Cognito writes it) is recognised by comparing the
+document with its own re-encoding and takes the fast parser; whatever differs takes the slow one. Same verdict, same values.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from math import isinf
+from typing import Any, Never
+
+MAX_DEPTH = 128
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """The object that `raw` holds. Raises ValueError, without any of the text, for everything that is not one strict JSON object."""
+    document = fast_parser()(raw)
+    return parse_object_slowly(raw) if document is None else document
+
+
+@cache
+def fast_parser() -> Callable[[bytes], dict[str, Any] | None]:
+    """A function that answers the object, or None when only the strict parser can tell. Loads msgspec, hence the late call."""
+    from msgspec import MsgspecError
+    from msgspec.json import Decoder, Encoder
+
+    decode, encode = Decoder().decode, Encoder().encode
+
+    def parse_fast(raw: bytes) -> dict[str, Any] | None:
+        # Re-encoding writes each name once, so equality proves that names are unique; it also rules out white space, escapes and
+        # numbers in another spelling. Only the optional escape of "/" is allowed for: Cognito writes it.
+        if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+            return None
+        try:
+            document = decode(raw)
+            if type(document) is dict and encode(document) == raw.replace(b"\\/", b"/"):
+                return document
+        except (MsgspecError, UnicodeError, RecursionError):
+            pass
+        return None
+
+    return parse_fast
+
+
+def parse_object_slowly(raw: bytes) -> dict[str, Any]:
+    """`parse_object` by the standard library's parser with every strictness added; the authority on what is accepted."""
+    document = None
+    try:
+        text = raw.decode("utf-8")
+        _check_depth(text)
+        document = _DECODER.decode(text)
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        pass
+    if document is None:  # outside the handler: those two errors carry the whole text, which must not travel as a context
+        raise ValueError("not JSON in UTF-8")
+    if not isinstance(document, dict):
+        raise ValueError("not an object")  # noqa: TRY004
+    # a surrogate pair was joined by the parser; whatever surrogate is left stands alone
+    if _ESCAPED_SURROGATE.search(text) and _LONE_SURROGATE.search(json.dumps(document, ensure_ascii=False)):
+        raise ValueError("a lone surrogate")
+    return document
+
+
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _check_depth(text: str) -> None:
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return
+    depth = 0
+    for character in _STRINGS.sub("", text):
+        if character in "{[":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError("nested too deeply")
+        elif character in "}]":
+            depth -= 1
+
+
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(members)
+    if len(document) < len(members):
+        raise ValueError("a name stands twice")
+    return document
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if isinf(number):
+        raise ValueError("a number out of range")
+    return number
+
+
+def _constant(_name: str) -> Never:
+    raise ValueError("NaN or Infinity, which are not JSON")
+
+
+# integers: the interpreter's own limit of digits (4,300 unless the program changed it) binds both parsers
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_float, parse_constant=_constant, strict=True)
