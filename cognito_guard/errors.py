@@ -93,14 +93,22 @@ class ConfigurationError(CognitoGuardError):
 
 
 class RuleSyntaxError(ConfigurationError):
-    """A rule's text cannot be read. `position` counts characters from 0; the message shows the text with a mark under that place."""
+    """A rule's text cannot be read. `position` counts characters from 0; the message shows the line with a mark under that place."""
 
     def __init__(self, text: str, position: int, problem: str) -> None:
         self.text = text
         self.position = position
-        super().__init__(
-            "rule", [f"{problem} at character {position + 1}\n    {text}\n    {' ' * position}^"], code="rule_syntax"
+        start = text.rfind("\n", 0, position) + 1
+        column = position - start
+        line = text[start:].partition("\n")[0]
+        cut = max(0, column - 60)
+        shown = "".join(character if character.isprintable() else " " for character in line[cut : column + 30])
+        place = (
+            f"character {column + 1}"
+            if "\n" not in text
+            else f"line {text.count(chr(10), 0, position) + 1}, character {column + 1}"
         )
+        super().__init__("rule", [f"{place}: {problem}\n    {shown}\n    {' ' * (column - cut)}^"], code="rule_syntax")
 
 
 class TokenRejected(CognitoGuardError):

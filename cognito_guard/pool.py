@@ -6,7 +6,6 @@ Facts: "Verifying JSON web tokens" and "User pool OIDC issuer" in the Amazon Cog
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol, runtime_checkable
@@ -140,7 +139,7 @@ class UserPool(Value):
     `pool_id` looks like `eu-west-1_AbC123xyz`; its region decides the issuers: the original form and, in the `aws` partition, the
     updated one (`issuer-cognito-idp`), since a pool may switch. Both are accepted, only the one that a token names is fetched.
 
-    - `issuer=` replaces both for an emulator (`http://127.0.0.1:9229/local_1`); the id may then be of any form.
+    - `issuer=` replaces both for an emulator (`http://127.0.0.1:9229/local_1`); the id need not start with a region then.
     - `extra_issuers=` adds issuers, such as a replica's. Each publishes its own keys, and is trusted like the pool itself.
     - `jwks=` is where the keys come from instead: a path or a mapping (no network, never renewed), or `JwksUrl(...)`.
 
@@ -172,7 +171,8 @@ class UserPool(Value):
             problems.append("extra_issuers: give a list of URLs; a bare string would be read letter by letter")
         else:
             urls += [_issuer_url(extra, f"extra_issuers[{at}]", problems) for at, extra in enumerate(extra_issuers)]
-        if len(set(urls)) < len(urls):
+        named = [url for url in urls if url]  # "" stands for one that was refused
+        if len(set(named)) < len(named):
             problems.append("extra_issuers: an issuer stands twice; name each once, and none that the pool has anyway")
         source = _key_source(jwks, problems)
         _refuse("UserPool", problems)
@@ -227,6 +227,7 @@ class UserPool(Value):
 
 _POOL_ID = re.compile(r"[A-Za-z0-9_-]+_[0-9A-Za-z]+")
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}")
+_AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_+]{1,128}")
 
 # (region prefix, issuer forms); the first row that fits decides. The suffixes past `us-gov-` are those of the AWS SDKs' partition
@@ -290,7 +291,12 @@ def _url(given: object, argument: str, problems: list[str]) -> str:
         problems.append(f"{argument}: give an absolute URL such as 'https://host/path'")
         return ""
     if not url.isascii() or any(not 0x21 <= ord(character) < 0x7F for character in url) or set(url) & set("?#@\\"):
-        problems.append(f"{argument}: the URL holds a space, a control character, user info, a query or a fragment; leave it out")
+        problems.append(
+            f"{argument}: the URL holds a space, a control or non-ASCII character, user info, a query, a fragment or '\\'; leave it out"
+        )
+        return ""
+    if not _AUTHORITY.fullmatch(parts.netloc):  # urlsplit reads "[::1].evil" as the host "::1"
+        problems.append(f"{argument}: what stands after '//' is not a host name or an address (IPv6 in brackets) with or without a port")
         return ""
     if parts.scheme == "http" and not insecure and not _is_loopback(host):
         problems.append(f"{argument}: plain http is for loopback only; use https://, or name the risk with InsecureHttp(url)")
@@ -312,11 +318,13 @@ def _key_source(given: object, problems: list[str]) -> KeySource | None:
     if given is None or isinstance(given, JwksUrl):
         return given
     if isinstance(given, str | FilePath):
-        if str(given).startswith(("http://", "https://")):
+        if str(given).lower().startswith(("http://", "https://")):
             problems.append("jwks: a string is a file's path; write JwksUrl(url) for keys that are fetched")
             return None
         return JwksFile(given)
     if isinstance(given, Mapping):
+        import json  # late, as urlsplit below
+
         try:
             return JwksDocument(json.dumps(dict(given), allow_nan=False))
         except (TypeError, ValueError):

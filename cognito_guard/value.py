@@ -51,6 +51,9 @@ class Value:
         inside = ", ".join(f"{name}={field!r}" for name, field in zip(self._names, self._fields(), strict=True))
         return f"{type(self).__name__}({inside})"
 
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        self._set(**state[1])  # unpickling: what pickle does by itself would meet __setattr__
+
     def __copy__(self) -> Self:
         return self
 

@@ -6,7 +6,6 @@ Decides what makes a key fit for an algorithm. All cryptography is that of the p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -28,10 +27,13 @@ class Algorithm(NamedTuple):
     load: Callable[[Mapping[str, Any]], Loaded]
 
 
-def _rsa(digest: Callable[[bytes], Any], algorithm: HashAlgorithm) -> Algorithm:
+def _rsa(algorithm: HashAlgorithm) -> Algorithm:
     padding, prehashed = PKCS1v15(), Prehashed(algorithm)
 
     def load(jwk: Mapping[str, Any]) -> Loaded:
+        import hashlib  # late: its import is felt at every start, this one only where there is a key
+
+        digest = getattr(hashlib, algorithm.name)
         modulus, exponent = _unsigned(jwk, "n"), _unsigned(jwk, "e")
         if not 2048 <= modulus.bit_length() <= 8192:
             raise ValueError("the RSA modulus is not of 2048 to 8192 bits (RFC 7518 §3.3)")
@@ -64,5 +66,5 @@ def _unsigned(jwk: Mapping[str, Any], name: str) -> int:
 
 
 ALGORITHMS: Mapping[str, Algorithm] = {
-    "RS256": _rsa(sha256, SHA256()),
+    "RS256": _rsa(SHA256()),
 }

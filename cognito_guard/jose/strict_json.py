@@ -6,12 +6,14 @@ document with its own re-encoding and takes the fast parser; whatever differs ta
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from functools import cache
 from math import isinf
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
+
+if TYPE_CHECKING:
+    from json import JSONDecoder
 
 MAX_DEPTH = 128
 
@@ -24,22 +26,21 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 @cache
 def fast_parser() -> Callable[[bytes], dict[str, Any] | None]:
-    """A function that answers the object, or None when only the strict parser can tell. Loads msgspec, hence the late call."""
-    from msgspec import MsgspecError
-    from msgspec.json import Decoder, Encoder
-
-    decode, encode = Decoder().decode, Encoder().encode
+    """A function that answers the object, or None when only the strict parser can tell. Loads orjson, hence the late call."""
+    from orjson import JSONDecodeError, JSONEncodeError, dumps, loads
 
     def parse_fast(raw: bytes) -> dict[str, Any] | None:
         # Re-encoding writes each name once, so equality proves that names are unique; it also rules out white space, escapes and
-        # numbers in another spelling. Only the optional escape of "/" is allowed for: Cognito writes it.
-        if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+        # numbers in another spelling. Cognito escapes every "/"; both forms are compared.
+        # Depth: a second object or array is looked for first, since that is faster than to count them.
+        nested = raw.find(b"{", 1) >= 0 or raw.find(b"[", raw.find(b"[") + 1) >= 0
+        if nested and raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
             return None
         try:
-            document = decode(raw)
-            if type(document) is dict and encode(document) == raw.replace(b"\\/", b"/"):
+            document = loads(raw)
+            if type(document) is dict and ((encoded := dumps(document)) == raw or encoded.replace(b"/", b"\\/") == raw):
                 return document
-        except (MsgspecError, UnicodeError, RecursionError):
+        except (JSONDecodeError, JSONEncodeError):
             pass
         return None
 
@@ -48,24 +49,26 @@ def fast_parser() -> Callable[[bytes], dict[str, Any] | None]:
 
 def parse_object_slowly(raw: bytes) -> dict[str, Any]:
     """`parse_object` by the standard library's parser with every strictness added; the authority on what is accepted."""
+    from json import JSONDecodeError, dumps
+
     document = None
     try:
         text = raw.decode("utf-8")
         _check_depth(text)
-        document = _DECODER.decode(text)
-    except (UnicodeDecodeError, json.JSONDecodeError):
+        document = _strict_decoder().decode(text)
+    except (UnicodeDecodeError, JSONDecodeError):
         pass
     if document is None:  # outside the handler: those two errors carry the whole text, which must not travel as a context
         raise ValueError("not JSON in UTF-8")
     if not isinstance(document, dict):
         raise ValueError("not an object")  # noqa: TRY004
     # a surrogate pair was joined by the parser; whatever surrogate is left stands alone
-    if _ESCAPED_SURROGATE.search(text) and _LONE_SURROGATE.search(json.dumps(document, ensure_ascii=False)):
+    if _ESCAPED_SURROGATE.search(text) and _LONE_SURROGATE.search(dumps(document, ensure_ascii=False)):
         raise ValueError("a lone surrogate")
     return document
 
 
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -101,5 +104,9 @@ def _constant(_name: str) -> Never:
     raise ValueError("NaN or Infinity, which are not JSON")
 
 
-# integers: the interpreter's own limit of digits (4,300 unless the program changed it) binds both parsers
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_float, parse_constant=_constant, strict=True)
+@cache
+def _strict_decoder() -> JSONDecoder:
+    from json import JSONDecoder  # late: most programs get by with the fast parser
+
+    # integers: the interpreter's own limit of digits (4,300 unless the program changed it) binds both parsers
+    return JSONDecoder(object_pairs_hook=_unique, parse_float=_float, parse_constant=_constant, strict=True)

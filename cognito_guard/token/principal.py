@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Never
+from typing import Any, Never, Self
 
 from cognito_guard.pool import TokenUse
 
@@ -141,6 +141,15 @@ class Principal:
 
     def __delattr__(self, name: str) -> Never:
         raise AttributeError("Principal is immutable")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._claims, self.token_use)  # without what was read so far: mapping proxies cannot be pickled
 
     def __eq__(self, other: object) -> bool:
         return self._claims == other._claims if isinstance(other, Principal) else NotImplemented
