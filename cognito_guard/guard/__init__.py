@@ -1,0 +1,7 @@
+"""The Guard and what belongs to it."""
+
+from cognito_guard.guard.guard import Guard
+from cognito_guard.guard.report import Check, Report
+from cognito_guard.guard.revocation import DenyList, IsRevoked, IsRevokedAsync
+
+__all__ = ["Check", "DenyList", "Guard", "IsRevoked", "IsRevokedAsync", "Report"]

@@ -1,0 +1,297 @@
+"""The Guard: from a token to the Principal it speaks for, in threads and on event loops alike.
+
+Decides in which order things are asked: the cache, the parser, the issuer's keys, the signature, the claims, revocation. Each of
+them decides its own; this file only leads a token through.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from cognito_guard import keys
+from cognito_guard.errors import ConfigurationError, TokenRejected, Unavailable
+from cognito_guard.guard.cache import Entry, TokenCache
+from cognito_guard.guard.revocation import IsRevoked, IsRevokedAsync, refuse_revoked, refuse_revoked_async
+from cognito_guard.guard.trust import Resolve, Trust, TrustStore
+from cognito_guard.jose import strict_json
+from cognito_guard.jose.algorithms import ALGORITHMS
+from cognito_guard.jose.compact import CompactJws, CompactParser
+from cognito_guard.jose.jwk import VerificationKey
+from cognito_guard.keys import Fetch, Held, KeyStatus, KeyTimes
+from cognito_guard.pool import Profile
+from cognito_guard.token.claims import Claims, first_fault, valid_from, valid_until
+from cognito_guard.token.principal import Principal
+
+if TYPE_CHECKING:
+    from cognito_guard.guard.report import Report
+
+MAX_TOKEN_SIZE = 64 * 1024
+_CO_COROUTINE = 0x80  # inspect.CO_COROUTINE, without the import of inspect
+
+
+class Guard:
+    """Verifies the tokens that its profiles accept, and nothing else.
+
+    `Guard(UserPool("eu-west-1_AbC123xyz").access_tokens(client="3n4b5urk1ft4fl3mg5e62d9ado"))` is complete: build one at start and
+    share it between threads, tasks and event loops. It opens nothing until the first token, holds no connection and needs no close.
+
+    - `leeway`: seconds by which clocks may differ, for `exp` and `nbf` (`iat` has at least 60).
+    - `clock`: seconds since the epoch, for claims. `monotonic`: seconds that never go back, for keys.
+    - `fetch`: how JWK Sets are fetched (`HttpFetch(proxy=..., ca=...)` or a callable); `key_times`: for how long they are trusted.
+    - `snapshots`: a directory of this user's own in which fetched keys are kept, so that a restart survives an outage.
+    - `is_revoked`, `is_revoked_async`: hooks asked for each token that verifies, cached or not; see `DenyList`.
+    - `resolve`: from an issuer that no profile names (unverified text!) to its profile, or None. It must answer from an allow-list of
+      yours and must not block: whatever it lets through is trusted. It is asked again for every token, cached ones included.
+    - `max_token_size`: characters, from 65536 upward. `cache_tokens`, `cache_bytes`: bounds of the verified-token cache; 0 turns it off.
+
+    Wrong arguments raise `ConfigurationError` with every mistake; correct the call. Any other exception is a bug.
+    """
+
+    def __init__(
+        self,
+        *profiles: Profile,
+        leeway: float = 0,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        fetch: Fetch | None = None,
+        key_times: KeyTimes | None = None,
+        snapshots: str | PathLike[str] | None = None,
+        is_revoked: IsRevoked | None = None,
+        is_revoked_async: IsRevokedAsync | None = None,
+        resolve: Resolve | None = None,
+        max_token_size: int = MAX_TOKEN_SIZE,
+        cache_tokens: int = 10_000,
+        cache_bytes: int = 64 * 1024 * 1024,
+    ) -> None:
+        problems: list[str] = []
+        if not profiles and resolve is None:
+            problems.append("profiles: give at least one, such as UserPool(...).access_tokens(client=...), or resolve=")
+        wrong = [at for at, profile in enumerate(profiles, 1) if not isinstance(profile, Profile)]
+        if wrong:
+            problems.append(
+                f"profiles: number {', '.join(map(str, wrong))} is not one; a pool's access_tokens() and id_tokens() return them"
+            )
+        if isinstance(leeway, bool) or not isinstance(leeway, int | float) or not 0 <= leeway < math.inf:
+            problems.append("leeway: give seconds, 0 or more")
+        if not _is_count(max_token_size) or max_token_size < MAX_TOKEN_SIZE:
+            problems.append(
+                f"max_token_size: give characters, {MAX_TOKEN_SIZE} or more; groups and custom claims make long tokens"
+            )
+        for name, bound in (("cache_tokens", cache_tokens), ("cache_bytes", cache_bytes)):
+            if not _is_count(bound):
+                problems.append(f"{name}: give a whole number, 0 (no cache) or more")
+        for name, hook in (("clock", clock), ("monotonic", monotonic), ("resolve", resolve)):
+            if hook is not None and not callable(hook):
+                problems.append(f"{name}: give a callable")
+        if is_revoked is not None and (not callable(is_revoked) or _is_coroutine_function(is_revoked)):
+            problems.append(
+                "is_revoked: give a plain callable that answers True or False; one to be awaited is is_revoked_async="
+            )
+        if is_revoked_async is not None and not callable(is_revoked_async):
+            problems.append("is_revoked_async: give a callable whose answer is awaited")
+        good = tuple(profile for profile in profiles if isinstance(profile, Profile))
+        open_rings = partial(keys.open_rings, fetch=fetch, times=key_times, monotonic=monotonic, clock=clock, snapshots=snapshots)
+        self._trusts = TrustStore(good, resolve=resolve, open_rings=open_rings, problems=problems)
+        if problems:
+            raise ConfigurationError("Guard", problems)
+        self._profiles = good
+        self._max_token_size = max_token_size
+        self.leeway = leeway
+        self.clock = clock
+        self._monotonic = monotonic
+        self._is_revoked = is_revoked
+        self._is_revoked_async = is_revoked_async
+        algorithms = frozenset(ALGORITHMS) if resolve else frozenset(name for profile in good for name in profile.algorithms)
+        self._parser = CompactParser(algorithms, max_token_size)
+        self._parse_fast = strict_json.fast_parser()
+        self._cache = TokenCache(cache_tokens, cache_bytes)
+
+    def authenticate(self, token: str | bytes) -> Principal:
+        """The Principal of a token that is real, meant for one of the profiles, in its time and not revoked. For threads.
+
+        Waits for keys at most once, for as long as the fetch's deadline allows. Not checked: what the holder may do (see the rules),
+        and, without a hook, whether the token was revoked, since no signature can show that.
+
+        - `TokenRejected`: the token is bad; answer 401 `invalid_token`. Its `code` says why.
+        - `Unavailable`: keys or the hook cannot be had; answer 503 and try again after `retry_after` seconds.
+        - `ConfigurationError`: this Guard has only `is_revoked_async`, or the argument is neither `str` nor `bytes`.
+        Any other exception is a bug.
+        """
+        if type(token) is not str:
+            token = _text(token)
+        principal = self._recall(token)
+        if principal is None:
+            principal = self._verify(token)
+        if self._is_revoked is not None:
+            refuse_revoked(self._is_revoked, principal)
+        elif self._is_revoked_async is not None:
+            raise ConfigurationError(
+                "Guard", ["is_revoked: only is_revoked_async was given; use authenticate_async, or give both"]
+            )
+        return principal
+
+    async def authenticate_async(self, token: str | bytes) -> Principal:
+        """`authenticate` for event loops, asyncio's and trio's: it waits for keys without blocking the loop."""
+        if type(token) is not str:
+            token = _text(token)
+        principal = self._recall(token)
+        if principal is None:
+            principal = await self._verify_async(token)
+        if self._is_revoked_async is not None:
+            await refuse_revoked_async(self._is_revoked_async, principal)
+        elif self._is_revoked is not None:
+            refuse_revoked(self._is_revoked, principal)
+        return principal
+
+    def explain(self, token: str | bytes) -> Report:
+        """Every check on this token in order: passed, failed or not reached, for a person. Fetches keys as `authenticate` does.
+
+        The verdict is `authenticate`'s own, taken without the cache. The report names claims and shows the values that select a
+        profile; it never holds the signature. Raises `ConfigurationError` as `authenticate` does; any other exception is a bug.
+        """
+        from cognito_guard.guard.report import Facts, explain
+
+        facts = Facts(
+            profiles=self._profiles,
+            max_token_size=self._max_token_size,
+            asks_revocation=self._is_revoked is not None,
+            now=self.clock(),
+        )
+        return explain(_text(token) if type(token) is not str else token, self._verify_unrevoked, facts)
+
+    def warm_up(self) -> None:
+        """Fetch the keys of every profile now, instead of with the first token. Blocks.
+
+        One issuer form of each pool is enough: a pool that never switched answers 403 on the other.
+        Raises `Unavailable` when a pool's keys cannot be had from any of its issuers; the Guard works on, and tries again by itself.
+        """
+        self._trusts.warm_up()
+
+    async def warm_up_async(self) -> None:
+        """`warm_up` for event loops."""
+        await self._trusts.warm_up_async()
+
+    def key_status(self) -> tuple[KeyStatus, ...]:
+        """The state of every key source: age, source, counts of fetches and failures, and the last failure."""
+        return self._trusts.status()
+
+    def forget_tokens(self) -> None:
+        """Empty the verified-token cache: every token is verified anew."""
+        self._cache.clear()
+
+    def _recall(self, token: str) -> Principal | None:
+        """The cached Principal, if time, keys and tenant still bear it out."""
+        entry = self._cache.young.get(token) or self._cache.get_old(token)
+        if entry is None:
+            return None
+        if entry.starts <= self.clock() < entry.ends:
+            held = entry.ring.held
+            if held is entry.held and self._monotonic() < held.fresh_until and not entry.resolved:
+                return entry.principal
+            if self._still_holds(entry):
+                return entry.principal
+        self._cache.forget(token)
+        return None
+
+    def _still_holds(self, entry: Entry) -> bool:
+        if entry.resolved and self._trusts.resolved_profile(entry.principal.issuer) != entry.profile:
+            return False
+        held = entry.ring.held
+        try:
+            if entry.ring.find(entry.key.kid) is not entry.key:
+                return False
+        except (TokenRejected, Unavailable):
+            return False
+        entry.held = held
+        return True
+
+    def _verify(self, token: str) -> Principal:
+        jws, claims, trust = self._read(token)
+        held = trust.ring.held
+        key = self._held_key(held, jws) or trust.ring.find(jws.header.kid) or trust.ring.key(jws.header.kid)
+        return self._accept(token, jws, claims, trust, held, key)
+
+    async def _verify_async(self, token: str) -> Principal:
+        jws, claims, trust = self._read(token)
+        held = trust.ring.held
+        key = self._held_key(held, jws) or trust.ring.find(jws.header.kid) or await trust.ring.key_async(jws.header.kid)
+        return self._accept(token, jws, claims, trust, held, key)
+
+    def _verify_unrevoked(self, token: str) -> Principal:
+        principal = self._verify(token)
+        if self._is_revoked is not None:
+            refuse_revoked(self._is_revoked, principal)
+        return principal
+
+    def _read(self, token: str) -> tuple[CompactJws, Claims, Trust]:
+        """The parts of a token, not verified: its issuer chooses whose keys may verify it, and nothing else is looked at."""
+        jws = self._parser.parse(token)
+        claims = self._parse_fast(jws.payload)
+        if claims is None:
+            claims = _strict(jws.payload)
+        trust = self._trusts.of(claims.get("iss"))
+        return jws, claims, trust
+
+    def _held_key(self, held: Held, jws: CompactJws) -> VerificationKey | None:
+        return held.keys.get(jws.header.kid) if self._monotonic() < held.fresh_until else None
+
+    def _accept(self, token: str, jws: CompactJws, claims: Claims, trust: Trust, held: Held, key: VerificationKey) -> Principal:
+        """From here on the key is one of the issuer's: signature first, then claims."""
+        if not jws.is_signed_by(key):
+            raise TokenRejected("signature_invalid") if jws.header.alg == key.alg else TokenRejected("key_refused", "alg")
+        self._parser.remember(jws)
+        profile = trust.acceptance.profile(jws.header, claims)
+        leeway = self.leeway
+        fault = first_fault(claims, profile, self.clock(), leeway)
+        if fault is not None:
+            raise TokenRejected(*fault)
+        principal = Principal(claims, profile.token_use)
+        if not self._cache.keeps:
+            return principal
+        self._cache.put(
+            token,
+            Entry(
+                principal=principal,
+                profile=profile,
+                resolved=trust.resolved,
+                starts=valid_from(claims, leeway),
+                ends=valid_until(claims, leeway),
+                ring=trust.ring,
+                held=held,
+                key=key,
+            ),
+        )
+        return principal
+
+
+def _strict(payload: bytes) -> Claims:
+    claims: Claims | None = None
+    with suppress(ValueError):
+        claims = strict_json.parse_object_slowly(payload)
+    if claims is None:  # outside the handler, so that no parser's error travels along
+        raise TokenRejected("payload_malformed")
+    return claims
+
+
+def _text(token: object) -> str:
+    """A token as text. Octets outside ASCII are no JWT, and need not be told apart."""
+    if isinstance(token, str):
+        return str.encode(token, "ascii", "replace").decode()  # a plain str, whatever the subclass overrides
+    if isinstance(token, bytes | bytearray | memoryview):
+        return bytes(token).decode("ascii", "replace")
+    raise ConfigurationError("authenticate", ["token: give it as str or bytes"])
+
+
+def _is_count(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 0
+
+
+def _is_coroutine_function(hook: object) -> bool:
+    code = getattr(hook, "__code__", None) or getattr(getattr(type(hook), "__call__", None), "__code__", None)  # noqa: B004
+    return bool(getattr(code, "co_flags", 0) & _CO_COROUTINE)
