@@ -296,7 +296,9 @@ def _url(given: object, argument: str, problems: list[str]) -> str:
         )
         return ""
     if not _AUTHORITY.fullmatch(parts.netloc):  # urlsplit reads "[::1].evil" as the host "::1"
-        problems.append(f"{argument}: what stands after '//' is not a host name or an address (IPv6 in brackets) with or without a port")
+        problems.append(
+            f"{argument}: what stands after '//' is not a host name or an address (IPv6 in brackets) with or without a port"
+        )
         return ""
     if parts.scheme == "http" and not insecure and not _is_loopback(host):
         problems.append(f"{argument}: plain http is for loopback only; use https://, or name the risk with InsecureHttp(url)")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Never, Self
 
 
 class Value:
-    """An immutable value: equal when its type and its public slots are; hashable; printed as it is written.
+    """An immutable value: equal when its type and its public slots are; hashable where those are; printed as it is written.
 
     A subclass names `__slots__`, annotates them, and sets them in its own `__init__` by `self._set(name=...)`.
     """

@@ -45,7 +45,9 @@ def test_every_rejection_code_has_its_text() -> None:
 
 def test_codes_are_a_closed_set() -> None:
     """No code belongs to two kinds, and all are plain words that a log and a metric can carry."""
-    kinds = [get_args(getattr(errors, kind)) for kind in ("RejectionCode", "UnavailableCode", "CredentialsCode", "ConfigurationCode")]
+    kinds = [
+        get_args(getattr(errors, kind)) for kind in ("RejectionCode", "UnavailableCode", "CredentialsCode", "ConfigurationCode")
+    ]
     codes = [code for kind in kinds for code in kind]
     assert len(codes) == len(set(codes))
     assert set(codes) == {code for kind in get_args(Code) for code in (get_args(kind) or [kind])}
@@ -73,7 +75,9 @@ def test_the_family_is_complete() -> None:
 
 
 @pytest.mark.parametrize("error", EVERY, ids=lambda error: f"{type(error).__name__} {error.code}")
-@pytest.mark.parametrize("again", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"])
+@pytest.mark.parametrize(
+    "again", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"]
+)
 def test_errors_cross_processes(error: CognitoGuardError, again: object) -> None:
     """Type, message, code and fields survive."""
     other = again(error)  # type: ignore[operator]

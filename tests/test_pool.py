@@ -94,7 +94,10 @@ def test_extra_issuers() -> None:
     pool = UserPool(ID, extra_issuers=["https://replica.example/x", InsecureHttp("http://replica.internal/x")])
     assert urls(pool)[2:] == ["https://replica.example/x", "http://replica.internal/x"]
     assert pool.issuers[2].keys == JwksUrl("https://replica.example/x/.well-known/jwks.json")
-    assert urls(UserPool("l_1", issuer="https://a.test", extra_issuers=iter(["https://b.test"]))) == ["https://a.test", "https://b.test"]
+    assert urls(UserPool("l_1", issuer="https://a.test", extra_issuers=iter(["https://b.test"]))) == [
+        "https://a.test",
+        "https://b.test",
+    ]
 
 
 @pytest.mark.parametrize("extra", ["https://a.test", InsecureHttp("http://a.test"), None, 1])
@@ -110,7 +113,10 @@ def test_an_issuer_twice() -> None:
     assert "stands twice" in problem
     [problem] = problems(UserPool, ID, extra_issuers=[f"https://cognito-idp.eu-west-1.amazonaws.com/{ID}"])
     assert "stands twice" in problem
-    assert [line.split(":")[0] for line in problems(UserPool, ID, extra_issuers=["", "x"])] == ["extra_issuers[0]", "extra_issuers[1]"]
+    assert [line.split(":")[0] for line in problems(UserPool, ID, extra_issuers=["", "x"])] == [
+        "extra_issuers[0]",
+        "extra_issuers[1]",
+    ]
 
 
 # --- URLs
@@ -128,7 +134,7 @@ NOT_LOOPBACK = [
 ]  # fmt: skip
 BAD_URLS = [
     "", " ", "host", "host/path", "//host/path", "/path", "https:", "https:/", "https://", "https:///path", "https:host", "https:/host", "https://:443/x", "https://?x", "https://#x",
-    "https://user@host/x", "https://user:pw@host/x", "https://@host/x", "https://host@evil/x", "http://127.0.0.1@evil/x", "http://127.0.0.1:80@evil/x", "http://evil#@localhost/x",
+    "https://user@host/x", "https://user:pw@host/x", "https://@host/x", "https://host@evil/x", "https://host/a@b", "http://127.0.0.1@evil/x", "http://127.0.0.1:80@evil/x", "http://evil#@localhost/x",
     "http://evil?@localhost/x", "http://evil\\@localhost/x", "http://localhost\\.evil/x", "http:\\\\localhost\\x", "https://host/x?y", "https://host/x?", "https://host/x#y", "https://host/x#",
     "https://host/a b", " https://host/x", "https://host/x ", "https://ho st/x", "https://host/x\n", "\nhttps://host/x", "https://ho\nst/x", "https://host\t/x", "https://host/\x00", "https://host/\x7f",
     "https://bücher.example/x", "https://host/é", "https://host/\u200b", "https://ｈost/x", "https://host\u3002evil/x", "https://host:port/x", "https://host:99999/x", "https://host:-1/x", "https://host:/x", "https://ho%73t/x", "https://host:8 0/x", "https://host:+80/x", "https://[]/x", "https://host,evil/x", "https://[::1]]/x",
@@ -165,7 +171,11 @@ def test_bad_urls(url: str, insecure: bool) -> None:  # noqa: FBT001
     assert "pw" not in problem, "user info is a secret"
 
 
-@pytest.mark.parametrize("url", [None, 1, b"https://host/x", ["https://host/x"], Path("/x"), InsecureHttp(None), InsecureHttp(InsecureHttp("http://x"))], ids=repr)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "url",
+    [None, 1, b"https://host/x", ["https://host/x"], Path("/x"), InsecureHttp(None), InsecureHttp(InsecureHttp("http://x"))],
+    ids=repr,
+)  # type: ignore[arg-type]
 def test_urls_of_a_wrong_type(url: Any) -> None:
     """A URL is a string."""
     [problem] = problems(JwksUrl, url)
@@ -205,7 +215,10 @@ def test_keys_given() -> None:
         assert {issuer.keys for issuer in pool.issuers} == {source}
 
 
-@pytest.mark.parametrize("jwks", ["https://keys.internal/x", "http://localhost/x", "HTTPS://keys.internal/x", 1, b"{}", [], [{"kty": "RSA"}], ("x",), True])
+@pytest.mark.parametrize(
+    "jwks",
+    ["https://keys.internal/x", "http://localhost/x", "HTTPS://keys.internal/x", 1, b"{}", [], [{"kty": "RSA"}], ("x",), True],
+)
 def test_wrong_keys(jwks: Any) -> None:
     """A URL as a bare string is the likeliest slip: the answer says JwksUrl."""
     [problem] = problems(UserPool, ID, jwks=jwks)
@@ -213,7 +226,11 @@ def test_wrong_keys(jwks: Any) -> None:
     assert "JwksUrl" in problem
 
 
-@pytest.mark.parametrize("jwks", [{"keys": {1, 2}}, {"keys": b"x"}, {"keys": float("nan")}, {"keys": object()}, {"keys": [MappingProxyType({})]}], ids=repr)
+@pytest.mark.parametrize(
+    "jwks",
+    [{"keys": {1, 2}}, {"keys": b"x"}, {"keys": float("nan")}, {"keys": object()}, {"keys": [MappingProxyType({})]}],
+    ids=repr,
+)
 def test_a_mapping_that_is_not_json(jwks: Any) -> None:
     """Refused when built."""
     [problem] = problems(UserPool, ID, jwks=jwks)
@@ -321,8 +338,17 @@ def test_wrong_resources(resource: Any) -> None:
 
 def test_all_mistakes_of_a_constructor_at_once() -> None:
     """Each constructor says everything that is wrong with it, each line by its argument."""
-    found = problems(UserPool, "nonsense", issuer="ftp://x", extra_issuers=["https://a.test/", 1, "http://b.test"], jwks="https://x")
-    assert [line.split(":")[0] for line in found] == ["pool_id", "issuer", "extra_issuers[0]", "extra_issuers[1]", "extra_issuers[2]", "jwks"]
+    found = problems(
+        UserPool, "nonsense", issuer="ftp://x", extra_issuers=["https://a.test/", 1, "http://b.test"], jwks="https://x"
+    )
+    assert [line.split(":")[0] for line in found] == [
+        "pool_id",
+        "issuer",
+        "extra_issuers[0]",
+        "extra_issuers[1]",
+        "extra_issuers[2]",
+        "jwks",
+    ]
     found = problems(UserPool("eu-west-1_A").access_tokens, client=[], resource=[""])
     assert [line.split(":")[0] for line in found] == ["client", "resource"]
 
@@ -348,7 +374,17 @@ def test_the_subject_names_the_call() -> None:
 @pytest.fixture
 def values() -> Iterator[Any]:
     pool = UserPool(ID, extra_issuers=["https://a.test"], jwks={"keys": []})
-    return iter([pool, pool.access_tokens(client=CLIENT, resource="x"), pool.id_tokens(client=AnyClient), JwksUrl("https://x"), JwksFile("x"), AnyClient, InsecureHttp("x")])
+    return iter(
+        [
+            pool,
+            pool.access_tokens(client=CLIENT, resource="x"),
+            pool.id_tokens(client=AnyClient),
+            JwksUrl("https://x"),
+            JwksFile("x"),
+            AnyClient,
+            InsecureHttp("x"),
+        ]
+    )
 
 
 def test_pools_and_profiles_are_plain_values(values: Iterator[Any]) -> None:

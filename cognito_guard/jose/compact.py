@@ -65,11 +65,11 @@ class CompactParser:
         signing_input, _, tail = token.rpartition(".")
         head, second_dot, body = signing_input.partition(".")
         if not second_dot or "." in body or "=" in token or "+" in token or "/" in token:
-            raise _not_a_jwt(token)
+            raise TokenRejected("encrypted_token" if token.count(".") == 4 else "not_a_jwt")
         header = self._headers.get(head)
         new_segment = None
         if header is None:
-            header, new_segment = self._parse_header(head, token), head
+            header, new_segment = self._parse_header(head), head
         payload = signature = None
         try:
             payload = base64url.decode_plain(body)
@@ -77,7 +77,7 @@ class CompactParser:
         except ValueError:
             pass
         if payload is None or signature is None:  # outside the handler: the decoder's error may show a part of the token
-            raise _not_a_jwt(token)
+            raise TokenRejected("not_a_jwt")
         return CompactJws(header, payload, signing_input.encode(), signature, new_segment)
 
     def remember(self, jws: CompactJws) -> None:
@@ -87,7 +87,7 @@ class CompactParser:
                 self._headers.clear()
             self._headers[jws._new_segment] = jws.header  # noqa: SLF001
 
-    def _parse_header(self, segment: str, token: str) -> JoseHeader:
+    def _parse_header(self, segment: str) -> JoseHeader:
         raw = parameters = None
         try:
             raw = base64url.decode_plain(segment)
@@ -95,7 +95,7 @@ class CompactParser:
         except ValueError:
             pass
         if parameters is None:
-            raise _not_a_jwt(token) if raw is None else TokenRejected("header_malformed")
+            raise TokenRejected("not_a_jwt" if raw is None else "header_malformed")
         alg = parameters.get("alg")
         if not isinstance(alg, str) or alg not in self._algorithms:
             raise TokenRejected("algorithm_refused", "alg")
@@ -106,10 +106,6 @@ class CompactParser:
         if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID:
             raise TokenRejected("kid_refused", "kid")
         return JoseHeader(alg, kid, _media_type(parameters["typ"]) if "typ" in parameters else None)
-
-
-def _not_a_jwt(token: str) -> TokenRejected:
-    return TokenRejected("encrypted_token" if token.count(".") == 4 else "not_a_jwt")
 
 
 def _media_type(typ: object) -> str:

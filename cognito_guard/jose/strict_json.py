@@ -56,9 +56,9 @@ def parse_object_slowly(raw: bytes) -> dict[str, Any]:
         text = raw.decode("utf-8")
         _check_depth(text)
         document = _strict_decoder().decode(text)
-    except (UnicodeDecodeError, JSONDecodeError):
+    except (UnicodeDecodeError, JSONDecodeError, RecursionError):  # the last: a caller deep in its own stack
         pass
-    if document is None:  # outside the handler: those two errors carry the whole text, which must not travel as a context
+    if document is None:  # outside the handler: the first two carry the whole text, which must not travel as a context
         raise ValueError("not JSON in UTF-8")
     if not isinstance(document, dict):
         raise ValueError("not an object")  # noqa: TRY004
@@ -68,6 +68,7 @@ def parse_object_slowly(raw: bytes) -> dict[str, Any]:
     return document
 
 
+# the last `?` keeps this linear: without it, each quote of an unclosed string would be tried as a beginning
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")

@@ -55,7 +55,16 @@ def test_tampered(verify: Verify, signature: bytes) -> None:
 
 def test_a8_exact_length(verify: Verify, signature: bytes) -> None:
     """The modulus' length to the octet: nothing shorter, longer, empty or with zeros in front (A8)."""
-    for wrong in (b"", signature[:-1], signature[1:], signature + b"\0", b"\0" + signature, signature * 2, b"\0" * 255, b"\0" * 257):
+    for wrong in (
+        b"",
+        signature[:-1],
+        signature[1:],
+        signature + b"\0",
+        b"\0" + signature,
+        signature * 2,
+        b"\0" * 255,
+        b"\0" * 257,
+    ):
         assert not verify(wrong, MESSAGE)
 
 
@@ -68,7 +77,9 @@ def test_numbers_that_are_no_signature(verify: Verify, private: RSAPrivateKey, s
             assert not verify(number.to_bytes(256, "big"), MESSAGE)
 
 
-@pytest.mark.parametrize("digest", [hashes.SHA512(), hashes.SHA384(), hashes.SHA1(), hashes.SHA224(), hashes.SHA512_256(), hashes.SHA3_256()])
+@pytest.mark.parametrize(
+    "digest", [hashes.SHA512(), hashes.SHA384(), hashes.SHA1(), hashes.SHA224(), hashes.SHA512_256(), hashes.SHA3_256()]
+)
 def test_a8_one_hash(digest: hashes.HashAlgorithm, verify: Verify, private: RSAPrivateKey) -> None:
     """RS512 (and any other hash) of the same key is not RS256, even where the digest is of the same length."""
     assert not verify(private.sign(MESSAGE, PKCS1v15(), digest), MESSAGE)
@@ -96,7 +107,7 @@ def test_bleichenbacher_forms(forged: str, verify: Verify, private: RSAPrivateKe
     digest.update(MESSAGE)
     hashed = digest.finalize()
     info = bytes.fromhex("3031300d060960864801650304020105000420")
-    absent = bytes.fromhex("302f300b0609608648016503040201" "0420")
+    absent = bytes.fromhex("302f300b06096086480165030402010420")
     blocks = {
         "short padding": b"\0\1" + b"\xff" * 8 + b"\0" + info + hashed + b"\x5a" * (256 - 11 - 19 - 32),
         "trailing garbage": b"\0\1" + b"\xff" * (256 - 3 - 19 - 32 - 4) + b"\0" + info + hashed + b"\0\0\0\0",

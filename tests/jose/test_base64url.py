@@ -79,7 +79,9 @@ def test_refuses(segment: str) -> None:
         decode(segment)
 
 
-@pytest.mark.parametrize("segment", ["SECRETSECRET!", "SECRETSECRE\n", "SECRETé", "SECRET\ud800A", "SECRET=", "SECRETS+", "SECRETSEB"])
+@pytest.mark.parametrize(
+    "segment", ["SECRETSECRET!", "SECRETSECRE\n", "SECRETé", "SECRET\ud800A", "SECRET=", "SECRETS+", "SECRETSEB"]
+)
 def test_errors_hold_nothing_of_the_segment(segment: str) -> None:
     """Neither the message nor an attribute nor a context of the error shows the text (A4, T29)."""
     with pytest.raises(ValueError) as caught:

@@ -6,6 +6,7 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -145,12 +146,8 @@ def test_a6_one_spelling(compact: Compact, key: VerificationKey) -> None:
     for other in (*others, *spare):
         if other == good:
             continue
-        try:
-            jws = parser().parse(other)
-        except TokenRejected as error:
-            assert error.code in ("not_a_jwt", "header_malformed")  # noqa: PT017 - both outcomes are good
-        else:
-            assert not jws.is_signed_by(key), ascii(other[-20:])
+        with suppress(TokenRejected):
+            assert not parser().parse(other).is_signed_by(key), ascii(other[-20:])
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 6, 100, 60_000])
@@ -230,7 +227,9 @@ def test_another_key(compact: Compact, rsa_key: Callable[[int], RSAPrivateKey], 
 @given(st.text(alphabet="eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.=+/\n \x00é\ud800", max_size=120) | st.text(max_size=60))
 def test_any_text(token: str) -> None:
     """Any text in: a CompactJws or TokenRejected out, and nothing of the text in the error."""
+    rejected = None
     try:
         assert isinstance(parser().parse(token), CompactJws)
     except TokenRejected as error:
-        assert error.__context__ is None
+        rejected = error
+    assert rejected is None or rejected.__context__ is None

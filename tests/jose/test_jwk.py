@@ -229,7 +229,14 @@ NAMES = ["kty", "kid", "n", "e", "alg", "use", "key_ops", "d", "x", "crv"]
 
 
 @settings(max_examples=100, deadline=None, database=None)
-@given(st.lists(st.dictionaries(st.sampled_from(NAMES), json_values | st.sampled_from(["RSA", "RS256", "sig", "AQAB", "A" * 342]), max_size=6), max_size=4))
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(NAMES), json_values | st.sampled_from(["RSA", "RS256", "sig", "AQAB", "A" * 342]), max_size=6
+        ),
+        max_size=4,
+    )
+)
 def test_any_members(members: list[dict[str, Any]]) -> None:
     """Whatever stands beside a good key, the good key is used."""
     modulus = odd(2048)

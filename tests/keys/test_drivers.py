@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import trio
 
 from cognito_guard import errors
 from cognito_guard.keys import Fetched, FetchFailed, KeyRing, KeyTimes
+from cognito_guard.keys.waiting import async_waiter
 from cognito_guard.pool import JwksUrl
 
 URL = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC123xyz/.well-known/jwks.json"
@@ -204,6 +206,24 @@ def test_a_loop_that_was_closed_does_not_break_the_others(ring, endpoint) -> Non
         assert asked.result(10).kid == "a"
 
 
+def test_a_waiter_that_is_woken_twice_or_too_late_is_woken_once() -> None:
+    """A settle and a timeout may meet: the second one passes silently."""
+    heard = []
+
+    async def main() -> bool:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: heard.append(context))
+        waiter = async_waiter()
+        waiter.wake()
+        waiter.wake()
+        woken = await waiter.wait(10)
+        waiter.wake()
+        await asyncio.sleep(0)
+        return woken
+
+    assert asyncio.run(main())
+    assert heard == []
+
+
 def test_known_keys_are_unaffected_by_a_flood_of_unknown_kids(ring, endpoint, clock) -> None:
     """Three fetches for a thousand unknown kids; a known key is found while such a fetch hangs."""
     ring.key("a")
@@ -351,11 +371,16 @@ async def _fails_in_trio(ring: KeyRing) -> bool:
     return True
 
 
-def test_trio_waits_no_longer_than_the_deadline(endpoint) -> None:
-    """The bound of the wait holds under trio, too."""
-    ring = KeyRing(JwksUrl(URL), algorithms=("RS256",), fetch=endpoint, times=KeyTimes(deadline=0.1))
+@pytest.mark.parametrize("library", ["threads", "trio"])
+def test_a_clock_that_stands_still_makes_nobody_wait_longer(endpoint, clock, library) -> None:
+    """Whoever has slept until the deadline closes the flight, whatever the ring's own clock says; under trio, too."""
+    ring = KeyRing(JwksUrl(URL), algorithms=("RS256",), fetch=endpoint, monotonic=clock, times=KeyTimes(deadline=0.1))
     endpoint.open.clear()
-    assert trio.run(lambda: _fails_in_trio(ring))
+    if library == "trio":
+        assert trio.run(lambda: _fails_in_trio(ring))
+    else:
+        with pytest.raises(errors.Unavailable):
+            ring.key("a")
 
 
 @pytest.mark.parametrize("library", ["threads", "asyncio", "trio"])
@@ -446,6 +471,7 @@ def test_a_forked_child_starts_clean(ring, endpoint, clock) -> None:
         child = os.fork()
         if child == 0:  # pragma: no cover - another process
             verdict = b"no"
+            signal.alarm(10)  # a child that hangs is a failure, not a test that never ends
             try:
                 endpoint.open.set()
                 held = ring.held.keys["a"]

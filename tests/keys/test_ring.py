@@ -267,7 +267,7 @@ class Machine(RuleBasedStateMachine):
         self.newest = 0
         self.seen: dict[int, Held] = {}
 
-    @rule(seconds=st.sampled_from([0.0, 0.1, 0.5, 1.0, 5.0, 9.9, 10.0, 30.0, 60.0, 299.0, 600.0, 3600.0, 86400.0]))
+    @rule(seconds=st.sampled_from([0.0, 0.125, 0.5, 1.0, 5.0, 9.875, 10.0, 30.0, 60.0, 299.0, 600.0, 3600.0, 86400.0]))
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
 

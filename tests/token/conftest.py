@@ -49,7 +49,14 @@ def access() -> dict[str, Any]:
 def identity(access: dict[str, Any]) -> dict[str, Any]:
     """The claims of an ID token."""
     kept = {name: claim for name, claim in access.items() if name not in ("scope", "client_id", "username", "version")}
-    return {**kept, "aud": CLIENT, "token_use": "id", "cognito:username": "jane", "email": "jane@example.com", "email_verified": True}
+    return {
+        **kept,
+        "aud": CLIENT,
+        "token_use": "id",
+        "cognito:username": "jane",
+        "email": "jane@example.com",
+        "email_verified": True,
+    }
 
 
 @pytest.fixture

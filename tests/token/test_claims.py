@@ -79,7 +79,9 @@ def test_a14_username_null_counts_as_absent(access: Claims, machine: Claims, pro
     assert fault(machine | {"username": None}, profiles["access"]) is None
 
 
-def test_a14_sub_may_be_absent_only_without_username(access: Claims, machine: Claims, identity: Claims, profiles: Profiles) -> None:
+def test_a14_sub_may_be_absent_only_without_username(
+    access: Claims, machine: Claims, identity: Claims, profiles: Profiles
+) -> None:
     """Only an access token without `username` may lack `sub`; `sub: null` is not absence."""
     for claims in (access, machine, identity):
         del claims["sub"]
@@ -91,7 +93,22 @@ def test_a14_sub_may_be_absent_only_without_username(access: Claims, machine: Cl
 
 
 @pytest.mark.parametrize("value", [value for values in VALUES.values() for value in values], ids=repr)
-@pytest.mark.parametrize("name", ["auth_time", "origin_jti", "acr", "amr", "act", "version", "event_id", "cognito:username", "email", "custom:x", "identities"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "auth_time",
+        "origin_jti",
+        "acr",
+        "amr",
+        "act",
+        "version",
+        "event_id",
+        "cognito:username",
+        "email",
+        "custom:x",
+        "identities",
+    ],
+)
 def test_a14_other_claims_are_not_judged(name: str, value: Any, access: Claims, profiles: Profiles) -> None:
     """Any other claim may be of any type: it is no fault of the token."""
     assert fault(access | {name: value}, profiles["access"]) is None
@@ -178,11 +195,11 @@ def test_nan_leeway_refuses(access: Claims, profiles: Profiles) -> None:
     assert fault(access, profiles["access"], NOW, math.nan) == ("expired", "exp")
 
 
-dates = st.integers(0, MAX_DATE) | st.floats(0, MAX_DATE) | st.integers(NOW - 100, NOW + 100)
+near = st.integers(NOW - 150, NOW + 150) | st.floats(NOW - 150, NOW + 150)
 
 
-@settings(max_examples=200, deadline=None, database=None)
-@given(st.integers(NOW - 200, NOW + 200), dates, dates, dates, st.integers(0, 120))
+@settings(max_examples=300, deadline=None, database=None)
+@given(st.just(NOW), st.integers(NOW, NOW + 300) | near, near, near, st.sampled_from([0, 1, 59, 61, 120]))
 def test_validity_is_one_span(now: int, exp: float, nbf: float, iat: float, leeway: int) -> None:
     """valid_from and valid_until bound exactly the seconds at which the rows pass: the cache may trust them (A25)."""
     profile = UserPool("eu-west-1_AbC123xyz").access_tokens(client="c")
@@ -269,7 +286,9 @@ json_values = st.recursive(
 def test_any_claims(claims: Claims, kind: str, now: float) -> None:
     """Any JSON object: None or a fault of the closed kind, never an exception."""
     pool = UserPool("eu-west-1_AbC123xyz")
-    profile = pool.id_tokens(client="c") if kind == "id" else pool.access_tokens(client="c", resource=API if kind == "bound" else None)
+    profile = (
+        pool.id_tokens(client="c") if kind == "id" else pool.access_tokens(client="c", resource=API if kind == "bound" else None)
+    )
     answer = first_fault(claims, profile, now, 0)
     assert answer is None or (answer[1] in {claim for _, claim in CHECKS})
     assert answer is not None or 0 <= now < claims["exp"] <= MAX_DATE or now < 0

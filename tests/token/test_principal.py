@@ -153,7 +153,9 @@ def test_frozen_in_depth(access: Claims) -> None:
     assert isinstance(who.claims, Mapping)
 
 
-@pytest.mark.parametrize("name", ["subject", "client_id", "groups", "scopes", "claims", "token_use", "_claims", "issuer", "new", "actor"])
+@pytest.mark.parametrize(
+    "name", ["subject", "client_id", "groups", "scopes", "claims", "token_use", "_claims", "issuer", "new", "actor"]
+)
 def test_attributes_cannot_be_set_or_deleted(name: str, access: Claims) -> None:
     """Before and after the first reading."""
     who = Principal(access, "access")
@@ -231,7 +233,19 @@ def test_freezing_loses_nothing(document: Claims) -> None:
     assert json.dumps(thaw(freeze(document))) == json.dumps(document)
 
 
-OPTIONAL = ["auth_time", "acr", "amr", "act", "origin_jti", "cognito:username", "email", "version", "identities", "scope_", "custom:x"]
+OPTIONAL = [
+    "auth_time",
+    "acr",
+    "amr",
+    "act",
+    "origin_jti",
+    "cognito:username",
+    "email",
+    "version",
+    "identities",
+    "scope_",
+    "custom:x",
+]
 
 
 @settings(max_examples=200, deadline=None, database=None)
