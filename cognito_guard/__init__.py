@@ -7,6 +7,8 @@
 Fronts live in `cognito_guard.adapters`, routes in `cognito_guard.web`, the test kit in `cognito_guard.testing`.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from cognito_guard.errors import (
     CognitoGuardError,
     ConfigurationError,
@@ -15,7 +17,7 @@ from cognito_guard.errors import (
     TokenRejected,
     Unavailable,
 )
-from cognito_guard.guard import DenyList, Guard, Report
+from cognito_guard.guard import DenyList, Guard
 from cognito_guard.keys import Fetched, HttpFetch, KeyStatus, KeyTimes
 from cognito_guard.policy import (
     AssuranceAtLeast,
@@ -32,11 +34,13 @@ from cognito_guard.policy import (
     Rule,
     all_of,
     any_of,
-    format_rule,
-    parse_rule,
 )
 from cognito_guard.pool import AnyClient, InsecureHttp, JwksUrl, Profile, UserPool
 from cognito_guard.token.principal import Principal
+
+if TYPE_CHECKING:
+    from cognito_guard.guard.report import Report
+    from cognito_guard.policy.text import format_rule, parse_rule
 
 __version__ = "0.1.0"
 
@@ -77,3 +81,16 @@ __all__ = [
     "CredentialsRefused",
     "Unavailable",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What not every program needs loads on first use."""
+    if name in ("parse_rule", "format_rule"):
+        from cognito_guard.policy import text
+
+        return getattr(text, name)
+    if name == "Report":
+        from cognito_guard.guard.report import Report
+
+        return Report
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -343,7 +343,7 @@ def _clients(given: object, problems: list[str]) -> frozenset[str] | _AnyClient:
     wrong = [name for name in clients if not _CLIENT_ID.fullmatch(name)]
     if wrong:
         problems.append(
-            f"client: {', '.join(map(repr, sorted(wrong)))} is no app client id (1 to 128 letters, digits, '_' and '+')"
+            f"client: {', '.join(repr(name[:24]) for name in sorted(wrong))} is no app client id (1 to 128 letters, digits, '_' and '+')"
         )
     return clients
 

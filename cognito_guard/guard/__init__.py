@@ -1,7 +1,6 @@
 """The Guard and what belongs to it."""
 
 from cognito_guard.guard.guard import Guard
-from cognito_guard.guard.report import Check, Report
 from cognito_guard.guard.revocation import DenyList, IsRevoked, IsRevokedAsync
 
-__all__ = ["Check", "DenyList", "Guard", "IsRevoked", "IsRevokedAsync", "Report"]
+__all__ = ["DenyList", "Guard", "IsRevoked", "IsRevokedAsync"]

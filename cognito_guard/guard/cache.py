@@ -11,16 +11,18 @@ from threading import Lock
 from cognito_guard.jose.jwk import VerificationKey
 from cognito_guard.keys import Held, KeyRing, StaticKeys
 from cognito_guard.pool import Profile
+from cognito_guard.token.claims import Claims
 from cognito_guard.token.principal import Principal
 
 
 class Entry:
     """A Principal and what it rests on: a span of time, and a key that `ring` must still hold.
 
-    `held` is the key set against which the entry was last confirmed; while it stands and is fresh, so does the key.
+    `held` is the key set against which the entry was last confirmed; while it stands and is fresh, so does the key. `size`: about how
+    many bytes of memory it takes, see `footprint`.
     """
 
-    __slots__ = ("ends", "held", "key", "principal", "profile", "resolved", "ring", "starts")
+    __slots__ = ("ends", "held", "key", "principal", "profile", "resolved", "ring", "size", "starts")
 
     def __init__(
         self,
@@ -33,6 +35,7 @@ class Entry:
         ring: KeyRing | StaticKeys,
         held: Held,
         key: VerificationKey,
+        size: int,
     ) -> None:
         self.principal = principal
         self.profile = profile
@@ -42,11 +45,18 @@ class Entry:
         self.ring = ring
         self.held = held
         self.key = key
+        self.size = size
 
 
-# what an entry takes beside its token's text: measured by benchmarks/memory.py, rounded up
-_ENTRY_BYTES = 1536
-_BYTES_PER_CHARACTER = 3
+def footprint(token: str, payload: bytes, claims: Claims) -> int:
+    """About how many bytes an entry takes once every part of its Principal was read; `claims` are verified ones.
+
+    Claims, groups and nested members cost more than their text, so that text alone would miss by a factor of up to ten.
+    """
+    parts = len(claims) + len(claims.get("cognito:groups", ()))
+    if payload.find(b"{", 1) >= 0:  # looked for first: most tokens hold no object but the payload, and counting is slow
+        parts = payload.count(b",") + 2 * (payload.count(b"{") + payload.count(b"["))
+    return 512 + 2 * len(token) + 140 * parts  # the weights are measured, by tests/guard/test_cache.py
 
 
 class TokenCache:
@@ -77,7 +87,7 @@ class TokenCache:
 
     def put(self, token: str, entry: Entry) -> None:
         """Keep the entry of a token that verified, where the cache keeps any. One that is larger than half of it is not kept."""
-        size = _ENTRY_BYTES + _BYTES_PER_CHARACTER * len(token)
+        size = entry.size
         if size > self._max_bytes:
             return
         with self._lock:
@@ -94,7 +104,8 @@ class TokenCache:
     def forget(self, token: str) -> None:
         """Drop an entry that no longer holds."""
         with self._lock:
-            self.young.pop(token, None)
+            if (entry := self.young.pop(token, None)) is not None:
+                self._bytes -= entry.size
             self._old.pop(token, None)
 
     def clear(self) -> None:

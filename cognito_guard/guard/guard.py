@@ -6,18 +6,16 @@ them decides its own; this file only leads a token through.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING
 
 from cognito_guard import keys
 from cognito_guard.errors import ConfigurationError, TokenRejected, Unavailable
-from cognito_guard.guard.cache import Entry, TokenCache
-from cognito_guard.guard.revocation import IsRevoked, IsRevokedAsync, refuse_revoked, refuse_revoked_async
+from cognito_guard.guard.cache import Entry, TokenCache, footprint
+from cognito_guard.guard.revocation import IsRevoked, IsRevokedAsync, is_plain_callable, refuse_revoked, refuse_revoked_async
 from cognito_guard.guard.trust import Resolve, Trust, TrustStore
 from cognito_guard.jose import strict_json
 from cognito_guard.jose.algorithms import ALGORITHMS
@@ -25,14 +23,13 @@ from cognito_guard.jose.compact import CompactJws, CompactParser
 from cognito_guard.jose.jwk import VerificationKey
 from cognito_guard.keys import Fetch, Held, KeyStatus, KeyTimes
 from cognito_guard.pool import Profile
-from cognito_guard.token.claims import Claims, first_fault, valid_from, valid_until
+from cognito_guard.token.claims import MAX_DATE, Claims, first_fault, valid_from, valid_until
 from cognito_guard.token.principal import Principal
 
 if TYPE_CHECKING:
     from cognito_guard.guard.report import Report
 
 MAX_TOKEN_SIZE = 64 * 1024
-_CO_COROUTINE = 0x80  # inspect.CO_COROUTINE, without the import of inspect
 
 
 class Guard:
@@ -45,10 +42,11 @@ class Guard:
     - `clock`: seconds since the epoch, for claims. `monotonic`: seconds that never go back, for keys.
     - `fetch`: how JWK Sets are fetched (`HttpFetch(proxy=..., ca=...)` or a callable); `key_times`: for how long they are trusted.
     - `snapshots`: a directory of this user's own in which fetched keys are kept, so that a restart survives an outage.
-    - `is_revoked`, `is_revoked_async`: hooks asked for each token that verifies, cached or not; see `DenyList`.
+    - `is_revoked`, `is_revoked_async`: asked for each token that verifies, cached or not; see `DenyList`. The second is awaited by
+      `authenticate_async` in place of the first.
     - `resolve`: from an issuer that no profile names (unverified text!) to its profile, or None. It must answer from an allow-list of
       yours and must not block: whatever it lets through is trusted. It is asked again for every token, cached ones included.
-    - `max_token_size`: characters, from 65536 upward. `cache_tokens`, `cache_bytes`: bounds of the verified-token cache; 0 turns it off.
+    - `max_token_size`: characters, from 65536 upward. `cache_tokens`, `cache_bytes`: bounds of the verified-token cache; below 2 it is off.
 
     Wrong arguments raise `ConfigurationError` with every mistake; correct the call. Any other exception is a bug.
     """
@@ -77,7 +75,7 @@ class Guard:
             problems.append(
                 f"profiles: number {', '.join(map(str, wrong))} is not one; a pool's access_tokens() and id_tokens() return them"
             )
-        if isinstance(leeway, bool) or not isinstance(leeway, int | float) or not 0 <= leeway < math.inf:
+        if isinstance(leeway, bool) or not isinstance(leeway, int | float) or not 0 <= leeway <= MAX_DATE:
             problems.append("leeway: give seconds, 0 or more")
         if not _is_count(max_token_size) or max_token_size < MAX_TOKEN_SIZE:
             problems.append(
@@ -86,17 +84,26 @@ class Guard:
         for name, bound in (("cache_tokens", cache_tokens), ("cache_bytes", cache_bytes)):
             if not _is_count(bound):
                 problems.append(f"{name}: give a whole number, 0 (no cache) or more")
-        for name, hook in (("clock", clock), ("monotonic", monotonic), ("resolve", resolve)):
-            if hook is not None and not callable(hook):
-                problems.append(f"{name}: give a callable")
-        if is_revoked is not None and (not callable(is_revoked) or _is_coroutine_function(is_revoked)):
+        clocks = {name: given for name, given in (("clock", clock), ("monotonic", monotonic)) if is_plain_callable(given)}
+        problems += [f"{name}: give a plain callable of seconds" for name in ("clock", "monotonic") if name not in clocks]
+        if resolve is not None and not is_plain_callable(resolve):
+            problems.append("resolve: give a plain callable that answers a profile or None; it is not awaited")
+        if is_revoked is not None and not is_plain_callable(is_revoked):
             problems.append(
                 "is_revoked: give a plain callable that answers True or False; one to be awaited is is_revoked_async="
             )
         if is_revoked_async is not None and not callable(is_revoked_async):
             problems.append("is_revoked_async: give a callable whose answer is awaited")
         good = tuple(profile for profile in profiles if isinstance(profile, Profile))
-        open_rings = partial(keys.open_rings, fetch=fetch, times=key_times, monotonic=monotonic, clock=clock, snapshots=snapshots)
+        open_rings = partial(
+            keys.open_rings,
+            fetch=fetch,
+            times=key_times,
+            # of snapshots the age is taken before any mistake is raised
+            monotonic=clocks.get("monotonic", time.monotonic),
+            clock=clocks.get("clock", time.time),
+            snapshots=snapshots,
+        )
         self._trusts = TrustStore(good, resolve=resolve, open_rings=open_rings, problems=problems)
         if problems:
             raise ConfigurationError("Guard", problems)
@@ -120,9 +127,14 @@ class Guard:
 
         - `TokenRejected`: the token is bad; answer 401 `invalid_token`. Its `code` says why.
         - `Unavailable`: keys or the hook cannot be had; answer 503 and try again after `retry_after` seconds.
-        - `ConfigurationError`: this Guard has only `is_revoked_async`, or the argument is neither `str` nor `bytes`.
+        - `ConfigurationError`: this Guard has only `is_revoked_async`, the token is neither `str` nor `bytes`, or `resolve` answered
+          what is no profile of that issuer.
         Any other exception is a bug.
         """
+        if self._is_revoked_async is not None and self._is_revoked is None:
+            raise ConfigurationError(
+                "Guard", ["is_revoked: only is_revoked_async was given; use authenticate_async, or give both"]
+            )
         if type(token) is not str:
             token = _text(token)
         principal = self._recall(token)
@@ -130,10 +142,6 @@ class Guard:
             principal = self._verify(token)
         if self._is_revoked is not None:
             refuse_revoked(self._is_revoked, principal)
-        elif self._is_revoked_async is not None:
-            raise ConfigurationError(
-                "Guard", ["is_revoked: only is_revoked_async was given; use authenticate_async, or give both"]
-            )
         return principal
 
     async def authenticate_async(self, token: str | bytes) -> Principal:
@@ -150,17 +158,19 @@ class Guard:
         return principal
 
     def explain(self, token: str | bytes) -> Report:
-        """Every check on this token in order: passed, failed or not reached, for a person. Fetches keys as `authenticate` does.
+        """Every check on this token in order: passed, failed or not reached, for a person. Waits for keys as `authenticate` does.
 
         The verdict is `authenticate`'s own, taken without the cache. The report names claims and shows the values that select a
-        profile; it never holds the signature. Raises `ConfigurationError` as `authenticate` does; any other exception is a bug.
+        profile; it never holds the signature. A Guard with only `is_revoked_async` cannot ask it here: its reports end with
+        `revocation_unavailable` at best. Raises `ConfigurationError` for what is neither `str` nor `bytes` and for a wrong answer of
+        `resolve`; any other exception is a bug.
         """
         from cognito_guard.guard.report import Facts, explain
 
         facts = Facts(
             profiles=self._profiles,
             max_token_size=self._max_token_size,
-            asks_revocation=self._is_revoked is not None,
+            asks_revocation=self._is_revoked is not None or self._is_revoked_async is not None,
             now=self.clock(),
         )
         return explain(_text(token) if type(token) is not str else token, self._verify_unrevoked, facts)
@@ -227,6 +237,8 @@ class Guard:
         principal = self._verify(token)
         if self._is_revoked is not None:
             refuse_revoked(self._is_revoked, principal)
+        elif self._is_revoked_async is not None:
+            raise Unavailable("revocation_unavailable", "only authenticate_async can ask is_revoked_async", retry_after=1)
         return principal
 
     def _read(self, token: str) -> tuple[CompactJws, Claims, Trust]:
@@ -265,6 +277,7 @@ class Guard:
                 ring=trust.ring,
                 held=held,
                 key=key,
+                size=footprint(token, jws.payload, claims),
             ),
         )
         return principal
@@ -272,8 +285,10 @@ class Guard:
 
 def _strict(payload: bytes) -> Claims:
     claims: Claims | None = None
-    with suppress(ValueError):
+    try:
         claims = strict_json.parse_object_slowly(payload)
+    except ValueError:
+        pass
     if claims is None:  # outside the handler, so that no parser's error travels along
         raise TokenRejected("payload_malformed")
     return claims
@@ -283,15 +298,10 @@ def _text(token: object) -> str:
     """A token as text. Octets outside ASCII are no JWT, and need not be told apart."""
     if isinstance(token, str):
         return str.encode(token, "ascii", "replace").decode()  # a plain str, whatever the subclass overrides
-    if isinstance(token, bytes | bytearray | memoryview):
+    if isinstance(token, bytes | bytearray):
         return bytes(token).decode("ascii", "replace")
     raise ConfigurationError("authenticate", ["token: give it as str or bytes"])
 
 
 def _is_count(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and number >= 0
-
-
-def _is_coroutine_function(hook: object) -> bool:
-    code = getattr(hook, "__code__", None) or getattr(getattr(type(hook), "__call__", None), "__code__", None)  # noqa: B004
-    return bool(getattr(code, "co_flags", 0) & _CO_COROUTINE)

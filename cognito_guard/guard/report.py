@@ -13,7 +13,7 @@ from cognito_guard.errors import Code, CognitoGuardError, TokenRejected, Unavail
 from cognito_guard.jose import base64url, strict_json
 from cognito_guard.pool import Profile
 from cognito_guard.token.acceptance import CLIENT_CLAIM
-from cognito_guard.token.claims import CHECKS
+from cognito_guard.token.claims import CHECKS, MAX_DATE
 from cognito_guard.token.principal import Principal
 from cognito_guard.value import Value
 
@@ -129,21 +129,20 @@ def explain(token: str, verify: Callable[[str], Principal], facts: Facts) -> Rep
     checks: list[Check] = []
     for name, _, looked_at in _CHECKS:
         status: Status = "failed" if name == failed else "not reached" if failed in [check.name for check in checks] else "passed"
-        found = [f"{claim} = {_show(part[claim])}" for claim in looked_at for part in (header, claims) if claim in part]
+        part = header if name in _OF_HEADER else claims
+        found = [f"{claim} = {_show(part[claim])}" for claim in looked_at if claim in part]
         checks.append(Check(name, status, expected[name], ", ".join(found) if found and name in _SHOWABLE else None))
-    exp = claims.get("exp")
     return Report(
         checks=tuple(checks),
         principal=principal,
         error=error,
         closest=closest,
-        expires_in=exp - facts.now if isinstance(exp, int | float) and not isinstance(exp, bool) else None,
+        expires_in=_seconds_to(claims.get("exp"), facts.now),
     )
 
 
-_SHOWABLE = frozenset({"algorithm", "key identifier", "issuer", "token use", "type", "app client"}) | {
-    "resource", "scopes", "expiry", "not before", "issued at",
-}  # fmt: skip
+_OF_HEADER = frozenset({"algorithm", "key identifier", "type"})
+_SHOWABLE = _OF_HEADER | {"issuer", "token use", "app client", "resource", "scopes", "expiry", "not before", "issued at"}
 
 
 def _failed_check(error: TokenRejected | Unavailable) -> str:
@@ -212,6 +211,11 @@ def _peek(token: str, part: int) -> dict[str, Any]:
         return strict_json.parse_object(base64url.decode(token.split(".", 3)[part]))
     except (ValueError, IndexError):
         return {}
+
+
+def _seconds_to(exp: Any, now: float) -> float | None:
+    dated = type(exp) in (int, float) and 0 <= exp <= MAX_DATE  # beyond it, an int may not even fit a float
+    return exp - now if dated else None
 
 
 def _show(value: object) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from threading import Lock
 
 from cognito_guard.errors import ConfigurationError, TokenRejected, Unavailable
@@ -19,6 +20,16 @@ IsRevokedAsync = Callable[[Principal], Awaitable[bool]]
 
 LONGEST_LIFE = 86400.0
 """Seconds: Cognito's ID and access tokens live for a day at most, so a denial may be forgotten after that."""
+
+_CO_COROUTINE = 0x80  # inspect.CO_COROUTINE, without the import of inspect
+
+
+def is_plain_callable(hook: object) -> bool:
+    """Whether it can be called and, as far as can be seen, answers without being awaited."""
+    if isinstance(hook, partial):
+        return is_plain_callable(hook.func)
+    code = getattr(hook, "__code__", None) or getattr(getattr(type(hook), "__call__", None), "__code__", None)  # noqa: B004
+    return callable(hook) and not getattr(code, "co_flags", 0) & _CO_COROUTINE
 
 
 def refuse_revoked(is_revoked: IsRevoked, principal: Principal) -> None:
@@ -54,24 +65,31 @@ class DenyList:
     """Revocation kept in this process: `Guard(..., is_revoked=deny_list)`.
 
     Deny one token (`jti`), one sign-in with every token refreshed from it (`origin_jti`), or all of a subject's tokens issued up to
-    a moment. Entries are forgotten after `keep` seconds (a day: no token lives longer). Other processes do not see them, and a
-    restart loses them: share revocations through a hook of your own over a store.
+    a moment. Entries are forgotten a minute after `keep` seconds (a day: no ID or access token lives longer; with a Guard's `leeway`
+    add twice that). So revoke the refresh token at Cognito too: what it still yields a day later is not denied. Other processes do
+    not see the entries, and a restart loses them: share revocations through a hook of your own over a store.
 
-    Where a token's claim is of the wrong form, or `iat` is missing when a subject is cut off, it counts as revoked. A token without
+    Where a claim that a denial must look at is of the wrong form, or `iat` is missing, the token counts as revoked. A token without
     `jti` or `origin_jti` (an app client with token revocation off) cannot be found by them: use the subject.
     """
 
     def __init__(self, *, keep: float = LONGEST_LIFE, clock: Callable[[], float] = time.time) -> None:
+        problems = []
         if isinstance(keep, bool) or not isinstance(keep, int | float) or not 0 < keep < math.inf:
-            raise ConfigurationError("DenyList", ["keep: give seconds, more than 0"])
+            problems.append("keep: give seconds, more than 0")
+        if not is_plain_callable(clock):
+            problems.append("clock: give a plain callable that answers seconds since the epoch")
+        if problems:
+            raise ConfigurationError("DenyList", problems)
         from cachetools import TTLCache  # late: many programs have no list
 
         self._clock = clock
         self._lock = Lock()
+        keep += ISSUED_AHEAD  # a token that is taken now may have its `iat` that far ahead
         self._claims: dict[str, TTLCache[str, bool]] = {
             claim: TTLCache(math.inf, keep, timer=clock) for claim in ("jti", "origin_jti")
         }
-        self._subjects: TTLCache[tuple[str, str], float] = TTLCache(math.inf, keep + ISSUED_AHEAD, timer=clock)
+        self._subjects: TTLCache[tuple[str, str], float] = TTLCache(math.inf, keep, timer=clock)
 
     def deny_token(self, jti: str) -> None:
         """Take back the one token with this `jti`."""
@@ -82,7 +100,10 @@ class DenyList:
         self._deny("origin_jti", origin_jti)
 
     def deny_subject(self, issuer: str, subject: str, *, issued_until: float | None = None) -> None:
-        """Take back every token of the subject whose `iat` is at or before `issued_until` (seconds since the epoch; default: now)."""
+        """Take back every token of the subject whose `iat` is at or before `issued_until` (seconds since the epoch; default: now).
+
+        `issuer` is one issuer form: where a pool's tokens name two (see `UserPool.issuers`), deny the subject under each.
+        """
         problems = []
         if not (isinstance(issuer, str) and issuer and isinstance(subject, str) and subject):
             problems.append("issuer, subject: give the Principal's own, as strings")

@@ -63,22 +63,23 @@ def parse_object_slowly(raw: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ValueError("not an object")  # noqa: TRY004
     # a surrogate pair was joined by the parser; whatever surrogate is left stands alone
-    if _ESCAPED_SURROGATE.search(text) and _LONE_SURROGATE.search(dumps(document, ensure_ascii=False)):
+    if re.search(_ESCAPED_SURROGATE, text) and re.search(_LONE_SURROGATE, dumps(document, ensure_ascii=False)):
         raise ValueError("a lone surrogate")
     return document
 
 
 # the last `?` keeps this linear: without it, each quote of an unclosed string would be tried as a beginning
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_STRINGS = r'"(?:[^"\\]|\\.)*+"?'
+_ESCAPED_SURROGATE = r"\\u[dD][89a-fA-F]"
+_LONE_SURROGATE = "[\ud800-\udfff]"
+# patterns as text: `re` compiles and keeps them when the slow parser first runs, which in most programs is never
 
 
 def _check_depth(text: str) -> None:
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return
     depth = 0
-    for character in _STRINGS.sub("", text):
+    for character in re.sub(_STRINGS, "", text, flags=re.DOTALL):
         if character in "{[":
             depth += 1
             if depth > MAX_DEPTH:

@@ -90,7 +90,7 @@ def max_age(cache_control: str) -> int:
     ages: list[int] = []
     at = 0
     while at < len(cache_control):
-        directive = _DIRECTIVE.match(cache_control, at)
+        directive = re.compile(_DIRECTIVE).match(cache_control, at)  # here, and kept by `re`: not at every start
         if directive is None:
             return 0
         at = directive.end()
@@ -106,6 +106,6 @@ def max_age(cache_control: str) -> int:
 
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_DIRECTIVE = re.compile(rf'[ \t]*+({_TOKEN})(?:=({_TOKEN}|"(?:[^"\\]|\\.)*+"))?[ \t]*+(?:,|\Z)')
+_DIRECTIVE = rf'[ \t]*+({_TOKEN})(?:=({_TOKEN}|"(?:[^"\\]|\\.)*+"))?[ \t]*+(?:,|\Z)'
 _SECONDS = re.compile(r'"?([0-9]{1,20})"?')
 _LONGEST = 2**31  # RFC 9111 §1.2.2

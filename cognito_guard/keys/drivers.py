@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from threading import Lock, Thread
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from weakref import WeakSet
 
 from cognito_guard.errors import CognitoGuardError, TokenRejected, Unavailable
@@ -31,12 +30,14 @@ from cognito_guard.keys.ring import (
     Ticket,
     Wait,
 )
-from cognito_guard.keys.snapshot import Snapshots
 from cognito_guard.keys.static import StaticKeys
 from cognito_guard.keys.status import KeyStatus, LastFailure
 from cognito_guard.keys.times import KeyTimes
 from cognito_guard.keys.waiting import ThreadWaiter, Waiter, async_waiter
 from cognito_guard.pool import JwksUrl
+
+if TYPE_CHECKING:
+    from cognito_guard.keys.snapshot import Snapshots
 
 
 class KeyRing:
@@ -74,7 +75,11 @@ class KeyRing:
         self._fetch: Fetch = HttpFetch() if fetch is None else fetch
         self._monotonic = monotonic
         self._siblings: frozenset[KeyRing | StaticKeys] = frozenset()
-        self._snapshots = None if snapshots is None else Snapshots(os.fspath(snapshots), self.url, clock)
+        self._snapshots: Snapshots | None = None
+        if snapshots is not None:
+            from cognito_guard.keys.snapshot import Snapshots  # late: most programs keep none
+
+            self._snapshots = Snapshots(os.fspath(snapshots), self.url, clock)
         self.held = self._from_snapshot()
         self._start_clean()
         _RINGS.add(self)
@@ -111,8 +116,10 @@ class KeyRing:
 
     def renew(self) -> None:
         """Start a fetch unless the keys are fresh, one is under way, or a failure is too recent. Does not wait."""
-        with suppress(CognitoGuardError):
+        try:
             self._decide(None)
+        except CognitoGuardError:
+            pass  # nobody waits; whoever asks for a key will hear of it
 
     def load(self) -> CognitoGuardError | None:
         """Fetch unless the keys are fresh, and wait. None if usable keys are held then, else why not. For threads."""
@@ -295,5 +302,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 def _wake(waiters: Iterable[Waiter]) -> None:
     for waiter in waiters:
-        with suppress(RuntimeError):  # its event loop has ended
+        try:
             waiter.wake()
+        except RuntimeError:
+            pass  # its event loop has ended

@@ -5,7 +5,6 @@ Decides how far an exchange may go: time, bytes, redirects, schemes, proxies. Wh
 
 from __future__ import annotations
 
-from contextlib import suppress
 from os import PathLike, fspath
 from threading import Timer
 from typing import TYPE_CHECKING, Any, Protocol
@@ -164,9 +163,11 @@ class _Watchdog:
         if connection is not None:
             from socket import SHUT_RDWR, socket
 
-            with suppress(OSError):
+            try:
                 # the plain socket's method: that of a TLS socket drops the TLS state which the fetching thread is using
                 socket.shutdown(connection, SHUT_RDWR)
+            except OSError:
+                pass  # it has ended by itself
 
 
 def _client() -> Any:
