@@ -11,7 +11,6 @@ from threading import Lock
 from cognito_guard.jose.jwk import VerificationKey
 from cognito_guard.keys import Held, KeyRing, StaticKeys
 from cognito_guard.pool import Profile
-from cognito_guard.token.claims import Claims
 from cognito_guard.token.principal import Principal
 
 
@@ -48,14 +47,12 @@ class Entry:
         self.size = size
 
 
-def footprint(token: str, payload: bytes, claims: Claims) -> int:
-    """About how many bytes an entry takes once every part of its Principal was read; `claims` are verified ones.
+def footprint(token: str, payload: bytes) -> int:
+    """About how many bytes an entry takes once every part of its Principal was read.
 
     Claims, groups and nested members cost more than their text, so that text alone would miss by a factor of up to ten.
     """
-    parts = len(claims) + len(claims.get("cognito:groups", ()))
-    if payload.find(b"{", 1) >= 0:  # looked for first: most tokens hold no object but the payload, and counting is slow
-        parts = payload.count(b",") + 2 * (payload.count(b"{") + payload.count(b"["))
+    parts = payload.count(b",") + 2 * (payload.count(b"{") + payload.count(b"["))
     return 512 + 2 * len(token) + 140 * parts  # the weights are measured, by tests/guard/test_cache.py
 
 

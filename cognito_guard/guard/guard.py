@@ -15,21 +15,23 @@ from typing import TYPE_CHECKING
 from cognito_guard import keys
 from cognito_guard.errors import ConfigurationError, TokenRejected, Unavailable
 from cognito_guard.guard.cache import Entry, TokenCache, footprint
-from cognito_guard.guard.revocation import IsRevoked, IsRevokedAsync, is_plain_callable, refuse_revoked, refuse_revoked_async
+from cognito_guard.guard.revocation import DenyList, IsRevoked, IsRevokedAsync, refuse_revoked, refuse_revoked_async
 from cognito_guard.guard.trust import Resolve, Trust, TrustStore
+from cognito_guard.hooks import is_plain_callable
 from cognito_guard.jose import strict_json
 from cognito_guard.jose.algorithms import ALGORITHMS
 from cognito_guard.jose.compact import CompactJws, CompactParser
 from cognito_guard.jose.jwk import VerificationKey
 from cognito_guard.keys import Fetch, Held, KeyStatus, KeyTimes
 from cognito_guard.pool import Profile
-from cognito_guard.token.claims import MAX_DATE, Claims, first_fault, valid_from, valid_until
+from cognito_guard.token.claims import Claims, first_fault, read_claims, valid_from, valid_until
 from cognito_guard.token.principal import Principal
 
 if TYPE_CHECKING:
     from cognito_guard.guard.report import Report
 
 MAX_TOKEN_SIZE = 64 * 1024
+MAX_LEEWAY = 3600
 
 
 class Guard:
@@ -44,11 +46,13 @@ class Guard:
     - `snapshots`: a directory of this user's own in which fetched keys are kept, so that a restart survives an outage.
     - `is_revoked`, `is_revoked_async`: asked for each token that verifies, cached or not; see `DenyList`. The second is awaited by
       `authenticate_async` in place of the first.
-    - `resolve`: from an issuer that no profile names (unverified text!) to its profile, or None. It must answer from an allow-list of
-      yours and must not block: whatever it lets through is trusted. It is asked again for every token, cached ones included.
+    - `resolve`: from an issuer that no profile names (unverified text!) to its profile or profiles, or None: `tenants.get`, not
+      `tenants.__getitem__`. It must answer from an allow-list of yours and must not block: whatever it lets through is trusted. It is
+      asked again for every token, cached ones included.
     - `max_token_size`: characters, from 65536 upward. `cache_tokens`, `cache_bytes`: bounds of the verified-token cache; below 2 it is off.
 
-    Wrong arguments raise `ConfigurationError` with every mistake; correct the call. Any other exception is a bug.
+    `clock` can be read back: fronts and rules judge by it. Wrong arguments raise `ConfigurationError` with every mistake; correct the
+    call. Any other exception is a bug.
     """
 
     def __init__(
@@ -75,8 +79,8 @@ class Guard:
             problems.append(
                 f"profiles: number {', '.join(map(str, wrong))} is not one; a pool's access_tokens() and id_tokens() return them"
             )
-        if isinstance(leeway, bool) or not isinstance(leeway, int | float) or not 0 <= leeway <= MAX_DATE:
-            problems.append("leeway: give seconds, 0 or more")
+        if isinstance(leeway, bool) or not isinstance(leeway, int | float) or not 0 <= leeway <= MAX_LEEWAY:
+            problems.append(f"leeway: give seconds, from 0 to {MAX_LEEWAY}; clocks that differ by more need mending")
         if not _is_count(max_token_size) or max_token_size < MAX_TOKEN_SIZE:
             problems.append(
                 f"max_token_size: give characters, {MAX_TOKEN_SIZE} or more; groups and custom claims make long tokens"
@@ -92,8 +96,8 @@ class Guard:
             problems.append(
                 "is_revoked: give a plain callable that answers True or False; one to be awaited is is_revoked_async="
             )
-        if is_revoked_async is not None and not callable(is_revoked_async):
-            problems.append("is_revoked_async: give a callable whose answer is awaited")
+        if is_revoked_async is not None and (not callable(is_revoked_async) or isinstance(is_revoked_async, DenyList)):
+            problems.append("is_revoked_async: give a callable whose answer is awaited; a DenyList is is_revoked=")
         good = tuple(profile for profile in profiles if isinstance(profile, Profile))
         open_rings = partial(
             keys.open_rings,
@@ -109,7 +113,7 @@ class Guard:
             raise ConfigurationError("Guard", problems)
         self._profiles = good
         self._max_token_size = max_token_size
-        self.leeway = leeway
+        self._leeway = leeway
         self.clock = clock
         self._monotonic = monotonic
         self._is_revoked = is_revoked
@@ -126,7 +130,8 @@ class Guard:
         and, without a hook, whether the token was revoked, since no signature can show that.
 
         - `TokenRejected`: the token is bad; answer 401 `invalid_token`. Its `code` says why.
-        - `Unavailable`: keys or the hook cannot be had; answer 503 and try again after `retry_after` seconds.
+        - `Unavailable`: keys or a hook's answer cannot be had; answer 503 and try again after `retry_after` seconds. The `__cause__`
+          is your hook's own exception.
         - `ConfigurationError`: this Guard has only `is_revoked_async`, the token is neither `str` nor `bytes`, or `resolve` answered
           what is no profile of that issuer.
         Any other exception is a bug.
@@ -158,7 +163,7 @@ class Guard:
         return principal
 
     def explain(self, token: str | bytes) -> Report:
-        """Every check on this token in order: passed, failed or not reached, for a person. Waits for keys as `authenticate` does.
+        """Every check on this token in order: passed, failed or not reached, for a person. Blocks for keys as `authenticate` does.
 
         The verdict is `authenticate`'s own, taken without the cache. The report names claims and shows the values that select a
         profile; it never holds the signature. A Guard with only `is_revoked_async` cannot ask it here: its reports end with
@@ -210,7 +215,7 @@ class Guard:
         return None
 
     def _still_holds(self, entry: Entry) -> bool:
-        if entry.resolved and self._trusts.resolved_profile(entry.principal.issuer) != entry.profile:
+        if entry.resolved and entry.profile not in self._trusts.resolved_profiles(entry.principal.issuer):
             return False
         held = entry.ring.held
         try:
@@ -246,7 +251,7 @@ class Guard:
         jws = self._parser.parse(token)
         claims = self._parse_fast(jws.payload)
         if claims is None:
-            claims = _strict(jws.payload)
+            claims = read_claims(jws.payload)
         trust = self._trusts.of(claims.get("iss"))
         return jws, claims, trust
 
@@ -259,7 +264,7 @@ class Guard:
             raise TokenRejected("signature_invalid") if jws.header.alg == key.alg else TokenRejected("key_refused", "alg")
         self._parser.remember(jws)
         profile = trust.acceptance.profile(jws.header, claims)
-        leeway = self.leeway
+        leeway = self._leeway
         fault = first_fault(claims, profile, self.clock(), leeway)
         if fault is not None:
             raise TokenRejected(*fault)
@@ -277,21 +282,10 @@ class Guard:
                 ring=trust.ring,
                 held=held,
                 key=key,
-                size=footprint(token, jws.payload, claims),
+                size=footprint(token, jws.payload),
             ),
         )
         return principal
-
-
-def _strict(payload: bytes) -> Claims:
-    claims: Claims | None = None
-    try:
-        claims = strict_json.parse_object_slowly(payload)
-    except ValueError:
-        pass
-    if claims is None:  # outside the handler, so that no parser's error travels along
-        raise TokenRejected("payload_malformed")
-    return claims
 
 
 def _text(token: object) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from threading import Lock
 
 from cognito_guard.errors import ConfigurationError, TokenRejected, Unavailable
+from cognito_guard.hooks import is_plain_callable
 from cognito_guard.token.claims import ISSUED_AHEAD
 from cognito_guard.token.principal import Principal
 
@@ -20,16 +20,6 @@ IsRevokedAsync = Callable[[Principal], Awaitable[bool]]
 
 LONGEST_LIFE = 86400.0
 """Seconds: Cognito's ID and access tokens live for a day at most, so a denial may be forgotten after that."""
-
-_CO_COROUTINE = 0x80  # inspect.CO_COROUTINE, without the import of inspect
-
-
-def is_plain_callable(hook: object) -> bool:
-    """Whether it can be called and, as far as can be seen, answers without being awaited."""
-    if isinstance(hook, partial):
-        return is_plain_callable(hook.func)
-    code = getattr(hook, "__code__", None) or getattr(getattr(type(hook), "__call__", None), "__code__", None)  # noqa: B004
-    return callable(hook) and not getattr(code, "co_flags", 0) & _CO_COROUTINE
 
 
 def refuse_revoked(is_revoked: IsRevoked, principal: Principal) -> None:
@@ -89,7 +79,7 @@ class DenyList:
         self._claims: dict[str, TTLCache[str, bool]] = {
             claim: TTLCache(math.inf, keep, timer=clock) for claim in ("jti", "origin_jti")
         }
-        self._subjects: TTLCache[tuple[str, str], float] = TTLCache(math.inf, keep, timer=clock)
+        self._subjects: TTLCache[str, float] = TTLCache(math.inf, keep, timer=clock)
 
     def deny_token(self, jti: str) -> None:
         """Take back the one token with this `jti`."""
@@ -99,14 +89,14 @@ class DenyList:
         """Take back every token of the sign-in with this `origin_jti`."""
         self._deny("origin_jti", origin_jti)
 
-    def deny_subject(self, issuer: str, subject: str, *, issued_until: float | None = None) -> None:
+    def deny_subject(self, subject: str, *, issued_until: float | None = None) -> None:
         """Take back every token of the subject whose `iat` is at or before `issued_until` (seconds since the epoch; default: now).
 
-        `issuer` is one issuer form: where a pool's tokens name two (see `UserPool.issuers`), deny the subject under each.
+        Whatever the issuer: a pool's tokens may name either of its forms, and Cognito gives no `sub` twice.
         """
         problems = []
-        if not (isinstance(issuer, str) and issuer and isinstance(subject, str) and subject):
-            problems.append("issuer, subject: give the Principal's own, as strings")
+        if not isinstance(subject, str) or not subject:
+            problems.append("subject: give it as a string, as the Principal shows it")
         now = self._clock()
         until = now if issued_until is None else issued_until
         if isinstance(until, bool) or not isinstance(until, int | float) or not 0 <= until <= now + ISSUED_AHEAD:
@@ -114,7 +104,7 @@ class DenyList:
         if problems:
             raise ConfigurationError("DenyList.deny_subject", problems)
         with self._lock:
-            self._subjects[issuer, subject] = max(until, self._subjects.get((issuer, subject), 0.0))
+            self._subjects[subject] = max(until, self._subjects.get(subject, 0.0))
 
     def __call__(self, principal: Principal) -> bool:
         """Whether the principal's token is denied."""
@@ -124,7 +114,7 @@ class DenyList:
                     name = principal.claims[claim]
                     if not isinstance(name, str) or name in denied:
                         return True
-            cut = self._subjects.get((principal.issuer, principal.subject))
+            cut = self._subjects.get(principal.subject)
         return cut is not None and (principal.issued_at is None or principal.issued_at <= cut)
 
     def _deny(self, claim: str, name: str) -> None:

@@ -66,10 +66,6 @@ class CompactParser:
         head, second_dot, body = signing_input.partition(".")
         if not second_dot or "." in body or "=" in token or "+" in token or "/" in token:
             raise TokenRejected("encrypted_token" if token.count(".") == 4 else "not_a_jwt")
-        header = self._headers.get(head)
-        new_segment = None
-        if header is None:
-            header, new_segment = self._parse_header(head), head
         payload = signature = None
         try:
             payload = base64url.decode_plain(body)
@@ -78,6 +74,10 @@ class CompactParser:
             pass
         if payload is None or signature is None:  # outside the handler: the decoder's error may show a part of the token
             raise TokenRejected("not_a_jwt")
+        header = self._headers.get(head)
+        new_segment = None
+        if header is None:
+            header, new_segment = self._parse_header(head), head
         return CompactJws(header, payload, signing_input.encode(), signature, new_segment)
 
     def remember(self, jws: CompactJws) -> None:

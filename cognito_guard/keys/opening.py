@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from cognito_guard.errors import CognitoGuardError, ConfigurationError, Unavailable
+from cognito_guard.hooks import is_plain_callable
 from cognito_guard.keys.drivers import KeyRing
 from cognito_guard.keys.fetching import Fetch, HttpFetch
 from cognito_guard.keys.static import StaticKeys
@@ -37,8 +38,8 @@ def open_rings(
     profiles = tuple(profiles)
     if times is not None and not isinstance(times, KeyTimes):
         problems.append("key_times: give a KeyTimes(...)")
-    if fetch is not None and not callable(fetch):
-        problems.append("fetch: give a callable, such as HttpFetch(...)")
+    if fetch is not None and not is_plain_callable(fetch):
+        problems.append("fetch: give a plain callable, such as HttpFetch(...); it runs in a thread and is not awaited")
     if snapshots is not None and not isinstance(snapshots, str | os.PathLike):
         problems.append("snapshots: give the path of a directory")
     elif snapshots is not None and os.path.lexists(snapshots) and not os.path.isdir(snapshots):
@@ -47,8 +48,8 @@ def open_rings(
     for profile in profiles:
         for issuer in profile.issuers:
             wanted.setdefault(issuer.keys, {}).update(dict.fromkeys(profile.algorithms))
-    if problems:
-        raise ConfigurationError("Guard", problems)
+    if problems:  # the sources are opened all the same, for the mistakes that they hold
+        fetch = times = snapshots = None
     fetch = HttpFetch() if fetch is None else fetch
     rings: dict[KeySource, KeyRing | StaticKeys] = {}
     for source, algorithms in wanted.items():

@@ -71,26 +71,27 @@ class Acceptance(Value):
 def acceptances(profiles: Sequence[Profile], problems: list[str]) -> dict[str, Acceptance]:
     """By issuer, what is accepted of it. Profiles that contradict each other, so that a token would fit two, go to `problems`."""
     by_issuer: dict[str, list[tuple[Issuer, Profile]]] = {}
-    first: dict[Profile, int] = {}
-    for at, profile in enumerate(profiles, 1):
-        first.setdefault(profile, at)
+    for profile in profiles:
         for issuer in profile.issuers:
             for other, earlier in by_issuer.setdefault(issuer.url, []):
                 conflict = _conflict(profile, earlier, same_keys=issuer.keys == other.keys)
-                if conflict and (problem := f"profiles {first[earlier]} and {at}: {conflict}") not in problems:
-                    problems.append(problem)
+                if conflict and conflict not in problems:
+                    problems.append(conflict)
             by_issuer[issuer.url].append((issuer, profile))
     return {url: Acceptance(pairs[0][0], [profile for _, profile in pairs]) for url, pairs in by_issuer.items()}
 
 
 def _conflict(profile: Profile, earlier: Profile, *, same_keys: bool) -> str | None:
     if not same_keys:
-        return f"pool {profile.pool} is given with different keys; build both from one UserPool"
+        return f"profiles: pool {profile.pool} is given with different keys; build its profiles from one UserPool"
     if profile.token_use != earlier.token_use:
         return None
     if not isinstance(profile.clients, frozenset) or not isinstance(earlier.clients, frozenset):
-        return f"AnyClient takes in every client of pool {profile.pool}; leave one of the two out"
+        return (
+            f"profiles: AnyClient takes in every client of pool {profile.pool}; leave its other {profile.token_use} profile out"
+        )
     shared = profile.clients & earlier.clients
     if shared:
-        return f"both accept {profile.token_use} tokens of client {', '.join(sorted(shared))}; name a client once"
+        named = ", ".join(sorted(shared))
+        return f"profiles: two accept {profile.token_use} tokens of pool {profile.pool} and client {named}; name a client once"
     return None

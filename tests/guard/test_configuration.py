@@ -112,7 +112,7 @@ def test_a_wrong_clock_beside_a_snapshot(tmp_path):
         ((POOL,), "number 1 is not one"),
         (([PROFILE],), "number 1 is not one"),
         ((PROFILE, "web", None), "number 2, 3 is not one"),
-        ((PROFILE, PROFILE), "both accept access tokens of client web"),
+        ((PROFILE, PROFILE), "two accept access tokens of pool eu-west-1_Local0001 and client web"),
         ((PROFILE, POOL.access_tokens(client=["mobile", "web"], resource="https://api.example")), "client web"),
         ((PROFILE, POOL.access_tokens(client=AnyClient)), "AnyClient takes in every client"),
         ((PROFILE, UserPool("eu-west-1_Local0001", jwks={"keys": []}).id_tokens(client="web")), "different keys"),

@@ -154,7 +154,7 @@ def test_a_profile_of_another_issuer(tenants):
     """A profile that does not hold the issuer that was asked for is a mistake, and trusts nobody."""
     pool, other = tenants.add("Tenant001"), tenants.add("Tenant002")
     tenants.listed[pool.issuer] = tenants.listed[other.issuer]
-    with pytest.raises(ConfigurationError, match="whose issuers hold the one that was asked for"):
+    with pytest.raises(ConfigurationError, match="issuers hold the one that was asked for"):
         tenants.guard().authenticate(pool.access())
 
 
@@ -225,3 +225,36 @@ def test_a_guard_of_tenants_only_warms_up(tenants):
     guard.warm_up()
     assert guard.key_status() == ()
     assert guard.explain("x").closest is None
+
+
+def test_a_tenant_with_two_kinds_of_token(tenants):
+    """`resolve` may answer several profiles: a tenant's access tokens and its ID tokens."""
+    pool = tenants.add("Tenant001")
+    tenants.listed[pool.issuer] = [
+        pool.user_pool.access_tokens(client=pool.client),
+        pool.user_pool.id_tokens(client=pool.client),
+    ]
+    guard = tenants.guard()
+    assert guard.authenticate(pool.access()).token_use == "access"
+    assert guard.authenticate(pool.id()).token_use == "id"
+
+
+def test_a_tenants_keys_outlive_its_clients(tenants, verdict):
+    """A tenant whose clients change keeps its keys: nothing is fetched, so an outage costs nothing."""
+    pool = tenants.add("Tenant001")
+    guard = tenants.guard()
+    assert verdict(guard, pool.access()) == "accepted"
+    fetched = dict(pool.fetches)
+    tenants.listed[pool.issuer] = pool.user_pool.access_tokens(client=["another", pool.client])
+    pool.outage()
+    assert verdict(guard, pool.access()) == "accepted"
+    assert dict(pool.fetches) == fetched
+
+
+@pytest.mark.parametrize("answer", [[], "profile", {"a": 1}, 3, [None]])
+def test_answers_that_are_no_profiles(tenants, answer):
+    """Whatever else `resolve` answers is a mistake of the application, told by name."""
+    pool = tenants.add("Tenant001")
+    tenants.listed[pool.issuer] = answer
+    with pytest.raises(ConfigurationError, match="answer None, a profile, or several"):
+        tenants.guard().authenticate(pool.access())

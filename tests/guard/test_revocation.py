@@ -178,33 +178,32 @@ def test_a_subject_is_cut_off(pool, times, guard, denied, verdict):
     """`deny_subject` takes back what the subject was issued up to now, or up to a moment, and nothing that is issued later."""
     old, principal = minted(guard, pool)
     others, _ = minted(guard, pool, username="joe")
-    denied.deny_subject(principal.issuer, principal.subject)
+    denied.deny_subject(principal.subject)
     same_second = pool.access()
     times.advance(1)
     later = pool.access()
     assert [verdict(guard, each) for each in (old, same_second, later, others)] == ["revoked", "revoked", "accepted", "accepted"]
-    denied.deny_subject(principal.issuer, principal.subject, issued_until=1)  # an earlier cut takes nothing back
+    denied.deny_subject(principal.subject, issued_until=1)  # an earlier cut takes nothing back
     assert verdict(guard, same_second) == "revoked"
-    denied.deny_subject(principal.issuer, principal.subject, issued_until=times.wall_now + 60)
+    denied.deny_subject(principal.subject, issued_until=times.wall_now + 60)
     assert verdict(guard, later) == "revoked"
 
 
-def test_a_subject_belongs_to_its_issuer(times, guard_of, denied, verdict):
-    """The same `sub` of another issuer form is another entry, as the docstring says."""
+def test_a_subject_is_denied_under_every_issuer_form(times, guard_of, denied, verdict):
+    """A pool may switch its issuer; who was denied under one form is denied under the other."""
     pool = LocalUserPool(clock=times.wall, issuer_form="both")
     guard = guard_of(pool, is_revoked=denied)
     _, principal = minted(guard, pool)
     updated = pool.access(issuer_form="updated")
-    denied.deny_subject(principal.issuer, principal.subject)
     assert verdict(guard, updated) == "accepted"
-    denied.deny_subject(pool.updated_issuer, principal.subject)
+    denied.deny_subject(principal.subject)
     assert verdict(guard, updated) == "revoked"
 
 
 def test_a_machine_is_cut_off_by_its_client(pool, times, guard, denied, verdict):
     """A machine's subject is its client, with or without `sub`."""
     tokens = [pool.machine(), pool.machine(without=["sub"])]
-    denied.deny_subject(pool.issuer, pool.client)
+    denied.deny_subject(pool.client)
     assert [verdict(guard, token) for token in tokens] == ["revoked", "revoked"]
     times.advance(1)
     assert verdict(guard, pool.machine()) == "accepted"
@@ -223,7 +222,7 @@ def test_a_token_without_iat_is_cut_off(pool, guard, denied, verdict):
     """Nobody can say that it was issued after the cut."""
     token, principal = minted(guard, pool, without=["iat"])
     assert verdict(guard, token) == "accepted"
-    denied.deny_subject(principal.issuer, principal.subject, issued_until=1)
+    denied.deny_subject(principal.subject, issued_until=1)
     assert verdict(guard, token) == "revoked"
 
 
@@ -233,7 +232,7 @@ def test_a_token_without_identifiers_is_found_by_its_subject_only(pool, guard, d
     denied.deny_token("some-jti")
     denied.deny_sign_in("some-origin-jti")
     assert verdict(guard, token) == "accepted"
-    denied.deny_subject(principal.issuer, principal.subject)
+    denied.deny_subject(principal.subject)
     assert verdict(guard, token) == "revoked"
 
 
@@ -247,7 +246,7 @@ def test_a_denial_outlives_every_token_that_it_denies(pool, times, guard, denied
     elif by == "origin_jti":
         denied.deny_sign_in(principal.origin_jti)
     else:
-        denied.deny_subject(principal.issuer, principal.subject, issued_until=principal.issued_at)
+        denied.deny_subject(principal.subject, issued_until=principal.issued_at)
     times.advance(DAY + ahead - 0.001)
     assert verdict(guard, token) == "revoked"
     times.advance(61)
@@ -279,13 +278,13 @@ def test_entries_are_forgotten_after_keep(pool, times, guard_of, verdict):
         lambda denied: denied.deny_token(["a"]),
         lambda denied: denied.deny_sign_in(b"a"),
         lambda denied: denied.deny_sign_in(""),
-        lambda denied: denied.deny_subject("", "a"),
-        lambda denied: denied.deny_subject("a", None),
-        lambda denied: denied.deny_subject("a", "b", issued_until=nan),
-        lambda denied: denied.deny_subject("a", "b", issued_until=-1),
-        lambda denied: denied.deny_subject("a", "b", issued_until=True),
-        lambda denied: denied.deny_subject("a", "b", issued_until=1_790_000_061),
-        lambda denied: denied.deny_subject("a", "b", issued_until=1_790_000_000_000),
+        lambda denied: denied.deny_subject(""),
+        lambda denied: denied.deny_subject(None),
+        lambda denied: denied.deny_subject("b", issued_until=nan),
+        lambda denied: denied.deny_subject("b", issued_until=-1),
+        lambda denied: denied.deny_subject("b", issued_until=True),
+        lambda denied: denied.deny_subject("b", issued_until=1_790_000_061),
+        lambda denied: denied.deny_subject("b", issued_until=1_790_000_000_000),
     ],
 )
 def test_a_denial_that_cannot_be_meant(denied, call):
