@@ -1,77 +1,65 @@
 """The front: from the facts of a request to its outcome. Every adapter calls this and translates, nothing more.
 
 Decides the order: the path, the route, the credentials, the Guard, the rule; each of them decides its own. A public route asks
-nobody. Each request leaves one decision event in the log `cognito_guard`.
+nobody. Each request leaves one decision event (see `decision.py`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from cognito_guard.decision import Decision, Recorder
 from cognito_guard.errors import ConfigurationError, CredentialsRefused, TokenRejected, Unavailable
+from cognito_guard.hooks import is_plain_callable
 from cognito_guard.token.principal import Principal
-from cognito_guard.value import Value
-from cognito_guard.web.challenge import realm_problem
-from cognito_guard.web.credentials import bearer_token
+from cognito_guard.web.challenge import Challenge, realm_problem
+from cognito_guard.web.credentials import Source, malformed, named_token, source_problems, unscanned_bearer, without_tokens
 from cognito_guard.web.decide import Forward, Outcome, Result, decide
+from cognito_guard.web.origin import is_preflight
+from cognito_guard.web.page import ErrorPage, paged
 from cognito_guard.web.paths import TwoFaced, read_path
-from cognito_guard.web.routes import Protect, Public, Route, Routes
+from cognito_guard.web.report_only import ReportOnly, _ReportOnly
+from cognito_guard.web.request import Request
+from cognito_guard.web.resource import ProtectedResource
+from cognito_guard.web.routes import Preflights, Public, Route, Routes
 
 if TYPE_CHECKING:
     from cognito_guard.guard import Guard
 
-Verdict = Literal["granted", "open", "denied", "rejected", "refused", "unavailable"]
-HeaderPair = tuple[bytes, bytes]
+__all__ = ["Decision", "Front", "FrontSettings", "Forward", "Challenge", "Outcome", "Request"]
 
 
-class Decision(Value):
-    """What was decided about one request, for logs and counters; `str()` is one line of ASCII.
+class FrontSettings(TypedDict, total=False):
+    """What every front takes beside its Guard and its routes; each may be left out.
 
-    `verdict`: granted; open (public, or anonymous where that passes); denied (a good token without the right); rejected (a bad
-    token); refused (before looking at a token); unavailable. `code` says more, `status` is None for what was forwarded. `route` is the
-    pattern that decided, None for an ambiguous target, and `rule` its rule as text. Of a token that verified, and of no other,
-    `subject`, `client_id` and `jti`. Nothing that the client sent unverified stands in here: no path, no header, no token.
+    - `realm`: stands in the challenges; `"api"` if left out.
+    - `credentials`: where a token may be beside `Authorization`, which is looked at first and wins: `FromCookie`, `FromHeader`, and for
+      websockets `FromQuery` and `FromSubprotocol`. The first that has a value counts.
+    - `resource`: a `ProtectedResource`, whose document is then served, and named in the challenges.
+    - `mode`: `ReportOnly`, or nothing.
+    - `on_decision`: called with each `Decision`, in the thread or on the loop that judges: for counters, and quick. An exception in it is
+      logged, the first one only, and changes nothing.
+    - `error_page`: called with each refusal and its request; gives header pairs and a body, or None for the problem document. Only
+      `content-type` and the body are taken. An exception in it is logged likewise, and the problem document sent.
     """
 
-    __slots__ = ("verdict", "code", "status", "route", "rule", "subject", "client_id", "jti")
-    verdict: Verdict
-    code: str
-    status: int | None
-    route: str | None
-    rule: str | None
-    subject: str | None
-    client_id: str | None
-    jti: str | None
-
-    def __init__(self, verdict: Verdict, code: str, status: int | None, route: Route | TwoFaced, result: Result) -> None:
-        rule = route.rule if isinstance(route, Protect) else None
-        principal = result if isinstance(result, Principal) else None
-        self._set(
-            verdict=verdict,
-            code=code,
-            status=status,
-            route=None if isinstance(route, TwoFaced) else route.pattern,
-            rule=None if rule is None else str(rule),
-            subject=None if principal is None else principal.subject,
-            client_id=None if principal is None else principal.client_id,
-            jti=None if principal is None else principal.jti,
-        )
-
-    def __str__(self) -> str:
-        told = zip(self._names[2:], self._fields()[2:], strict=True)
-        # ascii() keeps a claim with a line break in it on its line
-        return f"{self.verdict} {self.code}" + "".join(f" {name}={fact!a}" for name, fact in told if fact is not None)
+    realm: str
+    credentials: Sequence[Source]
+    resource: ProtectedResource
+    mode: _ReportOnly
+    on_decision: Callable[[Decision], object]
+    error_page: ErrorPage
 
 
 class Front:
     """Judges requests for one Guard and one table of routes. Build one at start and share it; it keeps nothing of a request.
 
-    Wrong arguments raise `ConfigurationError` with every mistake; correct the call.
+    The settings are those of `FrontSettings`. Wrong arguments raise `ConfigurationError` with every mistake; correct the call.
     """
 
-    def __init__(self, guard: Guard, routes: Iterable[Route] = (), *, realm: str = "api") -> None:
+    def __init__(self, guard: Guard, routes: Iterable[Route] = (), **settings: Unpack[FrontSettings]) -> None:
         problems: list[str] = []
         if not callable(getattr(guard, "authenticate", None)) or not callable(getattr(guard, "authenticate_async", None)):
             problems.append("guard: give a Guard")
@@ -79,66 +67,114 @@ class Front:
             self._routes = Routes(routes)
         except ConfigurationError as wrong:
             problems += wrong.problems
-        problem = realm_problem(realm)
-        if problem is not None:
-            problems.append(problem)
+        problems += _setting_problems(settings)
         if problems:
             raise ConfigurationError("Front", problems)
+        # what was matched before: the same target always falls under the same route
+        self._remembered: dict[tuple[str, str, bytes | None, str], Route | TwoFaced] = {}
         self._guard = guard
-        self._realm = realm
+        self._realm = settings.get("realm", "api")
+        self._sources = tuple(settings.get("credentials", ()))
+        self._resource = settings.get("resource")
+        self._metadata_url = "" if self._resource is None else self._resource.metadata_url
+        self._report_only = "mode" in settings
+        self._error_page = settings.get("error_page")
+        self._recorder = Recorder(settings.get("on_decision"), enforced=not self._report_only)
+        if self._report_only:
+            _log.warning("report-only: every request is let through, whatever is decided about it")
 
-    def judge(
-        self, method: str, path: str, headers: Iterable[HeaderPair], *, raw_path: bytes | None = None, root_path: str = ""
-    ) -> Outcome:
-        """Forward or Challenge, for threads. `path` is percent-decoded, `raw_path` as it was sent; see `read_path` for both.
+    def judge(self, request: Request) -> Outcome:
+        """Forward or Challenge, by the routes; for middlewares in threads.
 
-        `headers` are pairs of octets, names in any case; they are iterated at most once. An exception out of the Guard that is no
-        rejection, refusal or outage is a bug and comes through: answer 500, never forward.
+        A Challenge is to be sent as it is. An exception out of the Guard that is no rejection, refusal or outage is a bug and comes
+        through: answer 500, never forward.
         """
-        route, seen = self._look(method, path, headers, raw_path, root_path)
-        if not isinstance(seen, str):
-            return self._close(route, seen)
-        try:
-            principal = self._guard.authenticate(seen)
-        except (TokenRejected, Unavailable, CredentialsRefused) as refusal:
-            return self._close(route, refusal)
-        return self._close(route, _verified(principal))
+        if self._resource is not None and (document := self._resource.answer(request)) is not None:
+            return self._told(document)
+        return self.judge_as(self._route(request), request)
 
-    async def judge_async(
-        self, method: str, path: str, headers: Iterable[HeaderPair], *, raw_path: bytes | None = None, root_path: str = ""
-    ) -> Outcome:
+    async def judge_async(self, request: Request) -> Outcome:
         """`judge` for event loops, asyncio's and trio's."""
-        route, seen = self._look(method, path, headers, raw_path, root_path)
-        if not isinstance(seen, str):
-            return self._close(route, seen)
+        if self._resource is not None and (document := self._resource.answer(request)) is not None:
+            return self._told(document)
+        return await self.judge_as_async(self._route(request), request)
+
+    def without_credentials(self, request: Request) -> Request:
+        """The request as the application may see it: of a websocket, a token in the query or among the subprotocols is taken out.
+
+        For whatever is forwarded, public routes included. Any other request comes back as it is.
+        """
+        return without_tokens(request, self._sources) if request.kind == "websocket" else request
+
+    def judge_as(self, route: Route | TwoFaced, request: Request) -> Outcome:
+        """Forward or Challenge, by the demand of `route`, whatever the request's path and method: for decorators and dependencies."""
+        token = self._credentials(route, request)
+        if not isinstance(token, str):
+            return self._close(route, token, request)
         try:
-            principal = await self._guard.authenticate_async(seen)
+            principal = self._guard.authenticate(token)
         except (TokenRejected, Unavailable, CredentialsRefused) as refusal:
-            return self._close(route, refusal)
-        return self._close(route, _verified(principal))
+            return self._close(route, malformed(token) or refusal, request)
+        return self._close(route, _verified(principal), request)
 
-    def _look(
-        self, method: str, path: str, headers: Iterable[HeaderPair], raw_path: bytes | None, root_path: str
-    ) -> tuple[Route | TwoFaced, str | CredentialsRefused | None]:
-        """The route and the token to ask the Guard about; no token where the request is decided without one."""
-        route = self._routes.match(method, read_path(path, raw_path, root_path))
-        if isinstance(route, (Public, TwoFaced)):
-            return route, None
+    async def judge_as_async(self, route: Route | TwoFaced, request: Request) -> Outcome:
+        """`judge_as` for event loops, asyncio's and trio's."""
+        token = self._credentials(route, request)
+        if not isinstance(token, str):
+            return self._close(route, token, request)
         try:
-            return route, bearer_token(headers)
-        except CredentialsRefused as refusal:
-            return route, refusal
+            principal = await self._guard.authenticate_async(token)
+        except (TokenRejected, Unavailable, CredentialsRefused) as refusal:
+            return self._close(route, malformed(token) or refusal, request)
+        return self._close(route, _verified(principal), request)
 
-    def _close(self, route: Route | TwoFaced, result: Result) -> Outcome:
-        outcome = decide(route, result, now=self._guard.clock(), realm=self._realm)
+    def _route(self, request: Request) -> Route | TwoFaced:
+        if self._routes.know_preflights and request.kind == "http" and is_preflight(request.method, request.headers):
+            path = read_path(request.path, request.raw_path, request.root_path)
+            return self._routes.match(request.method, path, preflight=True)
+        target = (request.method, request.path, request.raw_path, request.root_path)
+        route = self._remembered.get(target)
+        if route is None:
+            route = self._routes.match(request.method, read_path(request.path, request.raw_path, request.root_path))
+            if len(request.method) + len(request.path) + len(request.raw_path or b"") <= _LONGEST_REMEMBERED:
+                if len(self._remembered) >= _REMEMBERED:
+                    self._remembered.clear()
+                self._remembered[target] = route
+        return route
+
+    def _told(self, document: Challenge) -> Challenge:
+        self._recorder.answered(document, None, None)
+        return document
+
+    def _credentials(self, route: Route | TwoFaced, request: Request) -> str | CredentialsRefused | None:
+        """The token to ask the Guard about; none where the request is decided without one.
+
+        Its alphabet is judged only if the Guard does not take it: what the Guard takes has been read letter by letter.
+        """
+        if isinstance(route, (Public, Preflights, TwoFaced)):
+            return None
+        try:
+            token = unscanned_bearer(request.headers)
+            return named_token(request, self._sources) if token is None and self._sources else token
+        except CredentialsRefused as refusal:
+            return refusal
+
+    def _close(self, route: Route | TwoFaced, result: Result, request: Request) -> Outcome:
+        outcome = decide(route, result, now=self._guard.clock(), realm=self._realm, resource_metadata=self._metadata_url)
         if isinstance(outcome, Forward):
-            if _log.isEnabledFor(logging.DEBUG):
-                _report(logging.DEBUG, _forwarded(route, result))
-        elif isinstance(result, Unavailable):
-            _report(logging.WARNING, Decision("unavailable", outcome.code, outcome.status, route, result))
-        elif _log.isEnabledFor(logging.INFO):
-            _report(logging.INFO, Decision(_kept_out(result), outcome.code, outcome.status, route, result))
-        return outcome
+            self._recorder.forwarded(route, result)
+            return outcome
+        self._recorder.answered(outcome, route, result)
+        if self._report_only:
+            return Forward(None)
+        return outcome if self._error_page is None else self._paged(self._error_page, outcome, request)
+
+    def _paged(self, page: ErrorPage, answer: Challenge, request: Request) -> Challenge:
+        try:
+            return paged(answer, page(answer, request))
+        except Exception:  # noqa: BLE001 - a page that cannot be made must not turn a 401 into a 500
+            self._recorder.failed("error_page")
+            return answer
 
 
 def _verified(principal: object) -> Principal:
@@ -148,20 +184,23 @@ def _verified(principal: object) -> Principal:
     return principal
 
 
-def _forwarded(route: Route | TwoFaced, result: Result) -> Decision:
-    if isinstance(result, Principal):
-        return Decision("granted", "granted", None, route, result)
-    return Decision("open", "public" if isinstance(route, Public) else "anonymous", None, route, result)
+def _setting_problems(settings: FrontSettings) -> list[str]:
+    known = FrontSettings.__annotations__
+    problems = [f"{name}: there is no such setting; there are {', '.join(known)}" for name in settings if name not in known]
+    realm = realm_problem(settings.get("realm", "api"))
+    if realm is not None:
+        problems.append(realm)
+    problems += source_problems(settings.get("credentials", ()))
+    if "resource" in settings and not isinstance(settings["resource"], ProtectedResource):
+        problems.append("resource: give a ProtectedResource(...)")
+    if "mode" in settings and settings["mode"] != ReportOnly:
+        problems.append("mode: the one mode there is to name is the exported value ReportOnly; leave it out to enforce")
+    for name in ("on_decision", "error_page"):
+        if not is_plain_callable(settings.get(name, str)):
+            problems.append(f"{name}: give a plain callable; nothing here is awaited")
+    return problems
 
 
-def _kept_out(result: Result) -> Verdict:
-    if isinstance(result, Principal):
-        return "denied"
-    return "rejected" if isinstance(result, TokenRejected) else "refused"
-
-
-def _report(level: int, decision: Decision) -> None:
-    _log.log(level, "%s", decision, extra={"decision": decision})
-
-
+_REMEMBERED = 1024
+_LONGEST_REMEMBERED = 512  # letters of a target: so what is remembered stays small, whatever is sent
 _log = logging.getLogger("cognito_guard")

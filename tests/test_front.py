@@ -11,11 +11,20 @@ from urllib.parse import unquote
 import pytest
 
 from cognito_guard.errors import ConfigurationError, CredentialsRefused, TokenRejected, Unavailable
-from cognito_guard.front import Decision, Front
+from cognito_guard.front import Decision, Front, Request
 from cognito_guard.policy import AuthenticatedWithin, InGroup
-from cognito_guard.testing import Case, LocalUserPool, behaviour, sample_routes
+from cognito_guard.testing import (
+    Case,
+    LocalUserPool,
+    behaviour,
+    sample_routes,
+    sample_settings,
+    settings_behaviour,
+    settings_routes,
+    websocket_behaviour,
+)
 from cognito_guard.token.principal import Principal
-from cognito_guard.web import Identify, Protect, Public
+from cognito_guard.web import Identify, Protect, Public, ReportOnly
 from cognito_guard.web.challenge import Challenge
 from cognito_guard.web.decide import Forward
 
@@ -59,18 +68,18 @@ def front(answer: Any = STAFF, *routes: Any) -> tuple[Front, Scripted]:
 
 def ask(front: Front, path: str = "/x", *values: str, method: str = "GET") -> Forward | Challenge:
     fields = [(b"authorization", value.encode()) for value in values]
-    return front.judge(method, path, fields, raw_path=path.encode())
+    return front.judge(Request(method, path, fields, path.encode()))
 
 
 def test_a_public_route_asks_nobody() -> None:
     """Neither the header nor the Guard is looked at, be the credentials bad, doubled, or the keys away."""
     judge, guard = front(RuntimeError("asked"), Public("/x"))
 
-    def headers() -> Iterator[tuple[bytes, bytes]]:
-        raise AssertionError("the headers were read")
-        yield b"", b""
+    class Unread(list[tuple[bytes, bytes]]):
+        def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+            raise AssertionError("the headers were read")
 
-    assert judge.judge("GET", "/x", headers()) == Forward(None)
+    assert judge.judge(Request("GET", "/x", Unread())) == Forward(None)
     assert guard.asked == []
 
 
@@ -117,14 +126,31 @@ async def test_a_bug_in_the_guard_is_never_a_forward(kind: Any, bug: Any) -> Non
     with pytest.raises(expected):
         ask(judge, "/x", "Bearer a")
     with pytest.raises(expected):
-        await judge.judge_async("GET", "/x", [(b"authorization", b"Bearer a")])
+        await judge.judge_async(Request("GET", "/x", [(b"authorization", b"Bearer a")]))
+
+
+async def awaited(*_: Any) -> None:
+    """A hook that nobody would await."""
 
 
 def test_settings_are_checked_when_built_and_all_at_once() -> None:
-    """Guard, routes and realm."""
+    """Guard, routes, every setting, and settings that there are not; nothing is awaited."""
+    wrong_settings: Any = {
+        "realm": 'a"b',
+        "credentials": ["session"],
+        "resource": "https://api.example.com",
+        "mode": "report-only",
+        "on_decision": awaited,
+        "error_page": b"<h1>",
+        "relam": "x",
+    }
     with pytest.raises(ConfigurationError) as wrong:
-        Front("guard", ["/x"], realm='a"b')  # type: ignore[arg-type,list-item]
-    assert [problem.partition(":")[0] for problem in wrong.value.problems] == ["guard", "routes[0]", "realm"]
+        Front("guard", ["/x"], **wrong_settings)  # type: ignore[arg-type,list-item]
+    named = [problem.partition(":")[0] for problem in wrong.value.problems]
+    assert named == ["guard", "routes[0]", "relam", *(name for name in wrong_settings if name != "relam")]
+    for mode in (True, False, None, type(ReportOnly)):
+        with pytest.raises(ConfigurationError, match="mode: "):
+            Front(POOL.guard(), mode=mode)  # type: ignore[arg-type]
 
 
 STORIES: list[tuple[Any, Any, tuple[str, ...], int, str]] = [
@@ -190,26 +216,32 @@ def test_the_event_of_an_ambiguous_target(caplog: pytest.LogCaptureFixture) -> N
 def test_an_event_that_nobody_reads_is_not_built(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """The granted path pays one question to the logger."""
     caplog.set_level(logging.WARNING)
-    monkeypatch.delattr("cognito_guard.front.Decision")
+    monkeypatch.delattr("cognito_guard.decision.Decision")
     assert ask(front()[0], "/x", "Bearer a") == Forward(STAFF)
     assert isinstance(ask(front(TokenRejected("expired"))[0], "/x", "Bearer a"), Challenge)
 
 
 POOL = LocalUserPool()
 CASES = behaviour(POOL)
+FURTHER = (*settings_behaviour(POOL), *websocket_behaviour(POOL))
 
 
 @pytest.fixture(scope="module")
-def real() -> Front:
+def plain() -> Front:
     return Front(POOL.guard(), sample_routes())
+
+
+@pytest.fixture(scope="module")
+def rich() -> Front:
+    return Front(POOL.guard(), settings_routes(), **sample_settings())
 
 
 async def outcomes(front: Front, case: Case) -> list[Forward | Challenge]:
     """The case as uvicorn would hand it over, to both doors."""
-    raw = case.target.partition("?")[0]
+    raw, _, query = case.target.partition("?")
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in case.headers]
-    asked: Any = (case.method, unquote(raw), headers)
-    return [front.judge(*asked, raw_path=raw.encode()), await front.judge_async(*asked, raw_path=raw.encode())]
+    request = Request(case.method, unquote(raw), headers, raw.encode(), "", case.kind, query.encode())
+    return [front.judge(request), await front.judge_async(request)]
 
 
 def differences(case: Case, outcome: Forward | Challenge) -> list[str]:
@@ -218,20 +250,60 @@ def differences(case: Case, outcome: Forward | Challenge) -> list[str]:
     return case.check(200, [], outcome.principal.subject.encode() if outcome.principal else b"", reached=True)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_the_behaviour_table(case: Case, real: Front, anyio_backend_name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Every row, with a real Guard; sync and async agree to the octet, and the log holds no part of a token."""
-    caplog.set_level(logging.DEBUG)
+async def judged(case: Case, front: Front, routes: Any, **settings: Any) -> list[list[str]]:
     if case.keys_unavailable:
         with POOL.outage():
-            both = await outcomes(Front(POOL.guard(), sample_routes()), case)
+            both = await outcomes(Front(POOL.guard(), routes, **settings), case)
     else:
-        both = await outcomes(real, case)
-    assert [differences(case, outcome) for outcome in both] == [[], []]
-    if not case.keys_unavailable:  # the seconds to wait shrink between two questions
-        assert both[0] == both[1]
-    parts = [part for _, value in case.headers for part in re.split(r"[ .,]", value) if len(part) >= 20]
-    assert [part for part in parts if part in caplog.text] == []
+        both = await outcomes(front, case)
+        assert both[0] == both[1]  # during an outage the seconds to wait shrink between two questions
+    return [differences(case, outcome) for outcome in both]
+
+
+def parts_told(case: Case, text: str) -> list[str]:
+    sent = " ".join([case.target, *(value for name, value in case.headers if name not in ("Origin", "Host"))])
+    return [
+        part
+        for part in re.split(r"[ .,;=?&/]", sent)
+        if len(part) >= 24 and "oauth-protected-resource" not in part and part in text
+    ]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_the_behaviour_table(case: Case, plain: Front, rich: Front, caplog: pytest.LogCaptureFixture) -> None:
+    """Every row, with a real Guard, whether settings were given or not; sync and async agree to the octet; no log holds a token."""
+    caplog.set_level(logging.DEBUG)
+    assert await judged(case, plain, sample_routes()) == [[], []]
+    assert await judged(case, rich, settings_routes(), **sample_settings()) == [[], []]
+    assert parts_told(case, caplog.text) == []
+
+
+@pytest.mark.parametrize("case", FURTHER, ids=lambda case: case.name)
+async def test_the_behaviour_tables_of_settings_and_websockets(case: Case, rich: Front, caplog: pytest.LogCaptureFixture) -> None:
+    """Likewise: cookies, other fields, RFC 9728, preflights, and websockets."""
+    caplog.set_level(logging.DEBUG)
+    assert await judged(case, rich, settings_routes(), **sample_settings()) == [[], []]
+    assert parts_told(case, caplog.text) == []
+
+
+ELSEWHERE = [
+    case
+    for case in FURTHER
+    if case.name.startswith(("cookie", "field", "query", "subprotocol"))
+    and "/open" not in case.target
+    and not any(name == "Authorization" and value.startswith("Bearer") for name, value in case.headers)
+]
+
+
+@pytest.mark.parametrize("case", ELSEWHERE, ids=lambda case: case.name)
+async def test_no_source_counts_unless_it_is_named(case: Case, plain: Front) -> None:
+    """Without settings a token in a cookie, another field, a query or a subprotocol is no credentials at all."""
+    for outcome in await outcomes(plain, case):
+        if case.target == "/maybe":
+            assert outcome == Forward(None)
+        else:
+            assert isinstance(outcome, Challenge)
+            assert outcome.code == "credentials_missing"
 
 
 def test_refused_credentials_from_the_guard_are_an_answer() -> None:

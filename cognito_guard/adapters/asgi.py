@@ -6,10 +6,12 @@ Every scope type that is not judged here is kept from the application, but for `
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from cognito_guard.errors import ConfigurationError
-from cognito_guard.front import Front
+from cognito_guard.front import Front, FrontSettings
+from cognito_guard.token.principal import Principal
+from cognito_guard.web.asgi_scope import from_scope, refusal, shown
 from cognito_guard.web.challenge import Challenge
 from cognito_guard.web.routes import Route
 
@@ -25,58 +27,87 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 PRINCIPAL = "cognito_guard.principal"
 
 
+class Caller:
+    """The Principal, or nobody, as Starlette's `request.user` and `request.auth` know them; Litestar and others read the same keys.
+
+    `identity` is the subject, `display_name` the username, or the client id of a machine; `scopes` holds `"authenticated"` and the
+    token's scopes, so that `@requires("authenticated")` and `@requires("orders/read")` of `starlette.authentication` work.
+    """
+
+    __slots__ = ("principal",)
+
+    def __init__(self, principal: Principal | None) -> None:
+        self.principal = principal
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether there is a Principal."""
+        return self.principal is not None
+
+    @property
+    def display_name(self) -> str:
+        """For people; empty for nobody."""
+        return "" if self.principal is None else self.principal.username or self.principal.client_id
+
+    @property
+    def identity(self) -> str:
+        """Empty for nobody."""
+        return "" if self.principal is None else self.principal.subject
+
+    @property
+    def scopes(self) -> list[str]:
+        """Empty for nobody."""
+        return [] if self.principal is None else ["authenticated", *sorted(self.principal.scopes)]
+
+
 class CognitoASGI:
     """Lets through to `app` what `routes` and the Guard allow, and answers the rest itself, before reading any of the body.
 
     `CognitoASGI(app, guard, routes=[Public("/health"), Protect("/admin/*", InGroup("admin"))])`; without routes, everything needs a
     valid token. It also fits `add_middleware(CognitoASGI, guard=guard, routes=[...])`. The application finds the Principal in
     `scope["cognito_guard.principal"]`, in a scope of its own: None on a public route, and for anonymous requests under `Identify`.
-    `realm` stands in the challenges.
+    Starlette's `request.user` and `request.auth` answer from it (see `Caller`). `settings` are those of every front.
 
-    Only `http` is judged. A websocket is closed before it is accepted (code 1008), and any other scope type raises, as the ASGI
-    specification asks of what is not supported. A bug in the Guard raises too, and the server answers 500.
-    Wrong arguments raise `ConfigurationError`; correct the call. Any other exception is a bug, or the application's own.
+    A websocket is judged as the GET that its handshake is, once, before it is accepted: it outlives its token, so close it at
+    `principal.expires_at` where that matters. One that is refused gets the answer itself where the server has the denial response extension;
+    elsewhere it is closed with 4400, 4401, 4403 or 4503 (4000 and the status), the reason being the code. Most servers turn a close before
+    the acceptance into a bare 403. Browsers can send a token only as `FromSubprotocol`, `FromQuery` or a cookie.
+
+    What a server hides, no middleware can judge. uvicorn with httptools, and granian, cut off `#` and what follows it, and leave of an
+    absolute-form target (`GET http://other/x`) the path alone; uvicorn with h11, and hypercorn, show both, and they are refused (400). The
+    application sees what is judged here, so the two agree; a proxy in between must not route by what is hidden. `Host` and the forwarded
+    fields choose nothing here, and `scope["path"]` everything: an application that decides by `request.url` decides by what the client
+    wrote into `Host`.
+
+    Any other scope type raises, as the ASGI specification asks of what is not supported. A bug in the Guard raises too, and the server
+    answers 500. Wrong arguments raise `ConfigurationError`; correct the call. Any other exception is a bug, or the application's own.
     """
 
-    def __init__(self, app: ASGIApp, guard: Guard, *, routes: Iterable[Route] = (), realm: str = "api") -> None:
+    def __init__(self, app: ASGIApp, guard: Guard, *, routes: Iterable[Route] = (), **settings: Unpack[FrontSettings]) -> None:
         if not callable(app):
             raise ConfigurationError("CognitoASGI", ["app: give an ASGI application"])
         self._app = app
-        self._front = Front(guard, routes, realm=realm)
+        self._front = Front(guard, routes, **settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        match scope["type"]:
-            case "http":
-                await self._http(scope, receive, send)
-            case "lifespan":
-                await self._app(scope, receive, send)
-            case "websocket":
-                await _close(receive, send)
-            case _:
-                raise NotImplementedError("CognitoASGI judges http only and lets no other scope type through")
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if kind not in ("http", "websocket"):
+            raise NotImplementedError("CognitoASGI judges http and websocket, and lets no other scope type through")
         # the specification allows any iterable, so one that can be iterated only once must still reach the application
         given = scope.get("headers", ())
         headers = given if isinstance(given, list | tuple) else list(given)
-        outcome = await self._front.judge_async(
-            scope["method"],
-            scope["path"],
-            headers,
-            raw_path=scope.get("raw_path"),
-            root_path=scope.get("root_path", ""),
-        )
+        request = from_scope(scope, headers)
+        outcome = await self._front.judge_async(request)
         if isinstance(outcome, Challenge):
-            await _answer(outcome, send, head=scope["method"] == "HEAD")
-        else:
-            await self._app({**scope, "headers": headers, PRINCIPAL: outcome.principal}, receive, send)
-
-
-async def _answer(answer: Challenge, send: Send, *, head: bool) -> None:
-    await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
-    await send({"type": "http.response.body", "body": b"" if head else answer.body})
-
-
-async def _close(receive: Receive, send: Send) -> None:
-    if (await receive())["type"] == "websocket.connect":
-        await send({"type": "websocket.close", "code": 1008})
+            if kind == "http" or (await receive())["type"] == "websocket.connect":
+                for message in refusal(scope, outcome):
+                    await send(message)
+            return
+        who = Caller(outcome.principal)
+        inner = {**scope, "headers": headers, PRINCIPAL: outcome.principal, "user": who, "auth": who}
+        if kind == "websocket" and (seen := self._front.without_credentials(request)) is not request:
+            inner |= shown(scope, seen)
+        await self._app(inner, receive, send)

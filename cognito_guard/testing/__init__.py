@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from cognito_guard.testing.local_user_pool import DEFAULT_CLIENT, DEFAULT_POOL, LocalUserPool
     from cognito_guard.testing.publishing import IssuerForm, Outage
     from cognito_guard.testing.signing_keys import SigningKey
+    from cognito_guard.testing.stand_in import as_user
     from cognito_guard.testing.table import SAMPLE_ROUTES, behaviour, sample_routes
+    from cognito_guard.testing.table_settings import sample_settings, settings_behaviour, settings_routes, websocket_behaviour
 
 __all__ = [
     "LocalUserPool",
@@ -23,6 +25,7 @@ __all__ = [
     "IssuerForm",
     "Outage",
     "SigningKey",
+    "as_user",
     "BadToken",
     "BAD_TOKEN_NAMES",
     "bad_token",
@@ -31,6 +34,10 @@ __all__ = [
     "behaviour",
     "SAMPLE_ROUTES",
     "sample_routes",
+    "settings_behaviour",
+    "websocket_behaviour",
+    "sample_settings",
+    "settings_routes",
 ]
 
 _HOME = {
@@ -40,6 +47,7 @@ _HOME = {
     "IssuerForm": "publishing",
     "Outage": "publishing",
     "SigningKey": "signing_keys",
+    "as_user": "stand_in",
     "BadToken": "bad_catalogue",
     "BAD_TOKEN_NAMES": "bad_catalogue",
     "bad_token": "bad_catalogue",
@@ -48,6 +56,10 @@ _HOME = {
     "behaviour": "table",
     "SAMPLE_ROUTES": "table",
     "sample_routes": "table",
+    "settings_behaviour": "table_settings",
+    "websocket_behaviour": "table_settings",
+    "sample_settings": "table_settings",
+    "settings_routes": "table_settings",
 }
 
 

@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
-from cognito_guard.web.routes import EncodedSlash, Identify, Protect, Public
+from cognito_guard.web.credentials import FromCookie, FromHeader, FromQuery, FromSubprotocol
+from cognito_guard.web.report_only import ReportOnly
+from cognito_guard.web.resource import ProtectedResource
+from cognito_guard.web.routes import EncodedSlash, Identify, Preflights, Protect, Public
 
-__all__ = ["EncodedSlash", "Identify", "Protect", "Public"]
+__all__ = [
+    "Public",
+    "Identify",
+    "Protect",
+    "Preflights",
+    "EncodedSlash",
+    "FromCookie",
+    "FromHeader",
+    "FromQuery",
+    "FromSubprotocol",
+    "ProtectedResource",
+    "ReportOnly",
+]

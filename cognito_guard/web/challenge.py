@@ -23,7 +23,9 @@ Refusal = TokenRejected | CredentialsRefused | Unavailable | Denied | TwoFaced |
 class Challenge(Value):
     """An answer that is ready to send: status, header pairs (names in lower case) and body. `code` is stable, for logs and counters.
 
-    The body is a JSON object with `error`, `code` and `description`. To a HEAD request send the headers alone.
+    The body is a problem document (RFC 9457): `type`, `title`, `status` and `detail`, beside them `code` and `error`, which is the error
+    of the Bearer challenge where there is one. To a HEAD request send the headers alone. The one answer that is no refusal is
+    a resource's metadata (RFC 9728), with status 200, or 204 for its preflight.
     """
 
     __slots__ = ("status", "code", "headers", "body")
@@ -36,21 +38,23 @@ class Challenge(Value):
         self._set(status=status, code=code, headers=headers, body=body)
 
 
-def challenge(refusal: Refusal, *, realm: str) -> Challenge:
+def challenge(refusal: Refusal, *, realm: str, resource_metadata: str = "") -> Challenge:
     """The answer to a request that is not forwarded, by what stood in its way (None: it carries no Bearer credentials).
 
-    `realm` has passed `realm_problem`. Never raises; any exception is a bug.
+    `realm` has passed `realm_problem`; `resource_metadata` is the address of a `ProtectedResource`'s document (RFC 9728 §5.1), which then
+    stands in every Bearer challenge. Never raises; any exception is a bug.
     """
+    common = {"realm": realm, "resource_metadata": resource_metadata}
     match refusal:
         case None | CredentialsRefused(code="credentials_missing"):
             # RFC 6750 §3.1: a request without credentials gets no error code in its challenge
             text = "this resource needs a Bearer token"
-            return _answer(401, "unauthorized", "credentials_missing", text, _bearer({"realm": realm}))
+            return _answer(401, "unauthorized", "credentials_missing", text, _bearer(common))
         case CredentialsRefused(code=code):
-            text = "send one Authorization field that holds 'Bearer', a space and one token"
-            return _refused(400, "invalid_request", code, text, realm)
+            text = "send one token, and once: 'Bearer', a space and the token in one Authorization field"
+            return _refused(400, "invalid_request", code, text, common)
         case TokenRejected(code=code):
-            return _refused(401, "invalid_token", code, REJECTIONS[code], realm)
+            return _refused(401, "invalid_token", code, REJECTIONS[code], common)
         case Unavailable(code=code, retry_after=wait):
             text = "the token cannot be judged at the moment; try again later"
             seconds = max(1, math.ceil(wait)) if math.isfinite(wait) else 60
@@ -58,10 +62,10 @@ def challenge(refusal: Refusal, *, realm: str) -> Challenge:
         case Denied(step_up=StepUp(acr_values=levels, max_age=most)):
             error, text = "insufficient_user_authentication", "this resource asks for a stronger or a more recent sign-in"
             age = "" if most is None else str(most)
-            return _refused(401, error, error, text, realm, acr_values=" ".join(levels), max_age=age)
+            return _refused(401, error, error, text, common, acr_values=" ".join(levels), max_age=age)
         case Denied(scopes=scopes):
             text = "the token does not carry the rights that this resource asks for"
-            return _refused(403, "insufficient_scope", "insufficient_scope", text, realm, scope=" ".join(scopes))
+            return _refused(403, "insufficient_scope", "insufficient_scope", text, common, scope=" ".join(scopes))
         case TwoFaced(reason=reason):
             text = f"the target of the request has two readings: {reason}"
             return _answer(400, "invalid_request", "target_ambiguous", text)
@@ -76,22 +80,27 @@ def realm_problem(realm: object) -> str | None:
     return "realm: give 1 to 128 printable ASCII characters without '\"' and '\\'"
 
 
-def _refused(status: int, error: str, code: str, text: str, realm: str, **more: str) -> Challenge:
-    return _answer(status, error, code, text, _bearer({"realm": realm, "error": error, "error_description": text, **more}))
+def _refused(status: int, error: str, code: str, text: str, common: dict[str, str], **more: str) -> Challenge:
+    return _answer(status, error, code, text, _bearer({**common, "error": error, "error_description": text, **more}))
 
 
 def _bearer(parameters: dict[str, str]) -> tuple[bytes, bytes]:
-    """A challenge with the parameters that hold anything. What comes here is free of quotation marks and backslashes: the realm
-    was vetted, scopes and levels were by their rules, and the texts are our own."""
+    """A challenge with the parameters that hold anything. What comes here is free of quotation marks and backslashes: the realm and the
+    address were vetted, scopes and levels were by their rules, and the texts are our own."""
     listed = ", ".join(f'{name}="{text}"' for name, text in parameters.items() if text)
     return b"www-authenticate", f"Bearer {listed}".encode("ascii")
 
 
 def _answer(status: int, error: str, code: str, text: str, *headers: tuple[bytes, bytes]) -> Challenge:
-    body = json.dumps({"error": error, "code": code, "description": text}).encode("ascii")
+    # "about:blank" (RFC 9457 §4.2.1): the status says it all, and the title is its phrase; what is more, `code` tells
+    problem = {"type": "about:blank", "title": _PHRASES[status], "status": status, "detail": text, "code": code, "error": error}
+    body = json.dumps(problem).encode("ascii")
     fixed = (
-        (b"content-type", b"application/json"),
+        (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
     )
     return Challenge(status, code, (*headers, *fixed), body)
+
+
+_PHRASES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}

@@ -12,40 +12,52 @@ from cognito_guard.token.principal import Principal
 from cognito_guard.value import Value
 from cognito_guard.web.challenge import Challenge, challenge
 from cognito_guard.web.paths import TwoFaced
-from cognito_guard.web.routes import Identify, Protect, Public, Route
+from cognito_guard.web.routes import Identify, Preflights, Protect, Public, Route
 
 Result = Principal | TokenRejected | CredentialsRefused | Unavailable | None
 """What became of the credentials; None: there were none, or nobody looked."""
 
+_set = object.__setattr__  # once a request: `Value._set` costs twice as much
+
 
 class Forward(Value):
-    """Hand the request to the application. `principal` is None on a public route, and without credentials on an `Identify` route."""
+    """Hand the request to the application.
+
+    `principal` is None on a public route, for a preflight that may pass, without credentials on an `Identify` route, and in report-only
+    mode for whatever would have been refused.
+    """
 
     __slots__ = ("principal",)
     principal: Principal | None
 
     def __init__(self, principal: Principal | None) -> None:
-        object.__setattr__(self, "principal", principal)  # once a request: `_set` costs twice as much
+        _set(self, "principal", principal)
 
 
 Outcome = Forward | Challenge
 
 
-def decide(route: Route | TwoFaced, result: Result, *, now: float, realm: str) -> Outcome:
+def decide(route: Route | TwoFaced, result: Result, *, now: float, realm: str, resource_metadata: str = "") -> Outcome:
     """The outcome for a request on this route. `now` is in seconds since the epoch, for rules that look at the sign-in's age.
 
-    `Public` forwards whatever the result. Only the absence of credentials is anonymous on `Identify`; a bad token is answered as
-    everywhere. Any exception is a bug of the caller or ours, and must become a 500.
+    `Public` and `Preflights` forward whatever the result. Only the absence of credentials is anonymous on `Identify`; a bad token is
+    answered as everywhere. Any exception is a bug of the caller or ours, and must become a 500.
     """
-    if isinstance(route, TwoFaced):
-        return challenge(route, realm=realm)
-    if isinstance(route, Public):
-        return Forward(None)
-    if isinstance(result, Principal):
-        if not isinstance(route, Protect) or route.rule is None:
+    if isinstance(route, Protect):
+        if isinstance(result, Principal):
+            if route.rule is None:
+                return Forward(result)
+            verdict = route.rule.judge(result, now=now)
+            if isinstance(verdict, Granted):
+                return Forward(result)
+            return challenge(verdict, realm=realm, resource_metadata=resource_metadata)
+    elif isinstance(route, Identify):
+        if result is None or isinstance(result, Principal):
             return Forward(result)
-        verdict = route.rule.judge(result, now=now)
-        return Forward(result) if isinstance(verdict, Granted) else challenge(verdict, realm=realm)
-    if result is None and isinstance(route, Identify):
+    elif isinstance(route, (Public, Preflights)):
         return Forward(None)
-    return challenge(result, realm=realm)
+    elif isinstance(route, TwoFaced):
+        return challenge(route, realm=realm)
+    else:
+        raise TypeError("a route is Public, Identify, Protect or Preflights")
+    return challenge(result, realm=realm, resource_metadata=resource_metadata)

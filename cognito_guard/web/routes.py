@@ -66,6 +66,23 @@ class Identify(Route):
     __slots__ = ()
 
 
+class Preflights(Route):
+    """Open to true CORS preflights and nothing else: OPTIONS with `Origin` and `Access-Control-Request-Method`.
+
+    For applications that answer preflights themselves; a CORS middleware around the front needs none. Whoever likes can send those
+    fields, so what the application does on OPTIONS is open to everyone. Every other request falls under the routes that follow.
+    Like `Public`, it never matches more than its text says.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(pattern, methods="OPTIONS")
+
+    def __repr__(self) -> str:
+        return f"Preflights({self.pattern!r})"
+
+
 class Protect(Route):
     """Demands a valid token, and that its principal satisfies `rule`, where there is one. What no route names is protected so.
 
@@ -106,30 +123,34 @@ class Routes:
             raise ConfigurationError("Routes", ["routes: give a list of routes"])
         given = tuple(routes)
         problems = [
-            f"routes[{at}]: give Public(...), Identify(...) or Protect(...)"
+            f"routes[{at}]: give Public(...), Identify(...), Protect(...) or Preflights(...)"
             for at, route in enumerate(given)
-            if not isinstance(route, Public | Identify | Protect)
+            if not isinstance(route, Public | Identify | Protect | Preflights)
         ]
         if problems:
             raise ConfigurationError("Routes", problems)
-        named = {method for route in given for method in route.methods or ()}
-        self._tables = {method: _Table(given, method) for method in (named | {"HEAD"} if named else ())}
-        self._other_methods = _Table(given, None)
-        self._same_for_all = _same_for_all(given)
+        judged = [route for route in given if not isinstance(route, Preflights)]
+        named = {method for route in judged for method in route.methods or ()}
+        self._tables = {method: _Table(judged, method) for method in (named | {"HEAD"} if named else ())}
+        self._other_methods = _Table(judged, None)
+        self._same_for_all = _same_for_all(judged)
+        self._preflights = _Table(given, "OPTIONS")
+        self.know_preflights = len(judged) < len(given)
 
-    def match(self, method: str, path: str | TwoFaced) -> Route | TwoFaced:
+    def match(self, method: str, path: str | TwoFaced, *, preflight: bool = False) -> Route | TwoFaced:
         """The route that decides about a request, or what makes its target ambiguous: refuse it then (400).
 
         `path` is the answer of `read_path`. A path with two readings passes where every route demands the same, or where both
         readings fall under one route that accepts the encoded slash. Where routes name methods, one that is not in capitals has two
-        readings as well, since some frameworks capitalise it. Never raises.
+        readings as well, since some frameworks capitalise it. `preflight`: the request `is_preflight`; no other falls under
+        `Preflights`, and none whose path has two readings. Never raises.
         """
         if isinstance(path, TwoFaced) and self._same_for_all is not None:
             # an open route never matches more than its text says, and all text begins with "/"
             if isinstance(self._same_for_all, Protect) or path.path.startswith("/"):
                 return self._same_for_all
             return path
-        table = self._tables.get(method)
+        table = self._preflights if preflight else self._tables.get(method)
         if table is None:
             if self._tables and self._same_for_all is None and method != method.upper():
                 return TwoFaced("", "a method that is not in capitals")

@@ -12,7 +12,7 @@ import pytest
 
 from cognito_guard.adapters.asgi import CognitoASGI
 from cognito_guard.errors import ConfigurationError
-from cognito_guard.testing import Case, LocalUserPool, behaviour, sample_routes
+from cognito_guard.testing import Case, LocalUserPool, behaviour, sample_settings, settings_behaviour, settings_routes
 from cognito_guard.web import Identify, Public
 
 KEY = "cognito_guard.principal"
@@ -71,7 +71,7 @@ BEARER = (b"authorization", b"Bearer " + GOOD.encode())
 
 
 async def test_the_principal_goes_into_a_scope_of_its_own() -> None:
-    """A good token reaches the application with its Principal; the server's scope is not touched."""
+    """A good token reaches the application with its Principal, Starlette's keys included; the server's scope is not touched."""
     app, inner = guarded()
     scope = http("/x", BEARER, state={"a": 1}, extensions={})
     before = dict(scope)
@@ -79,15 +79,19 @@ async def test_the_principal_goes_into_a_scope_of_its_own() -> None:
     assert sent[0]["status"] == 200
     assert inner.scopes[0][KEY].username == "jane"
     assert scope == before
-    assert {**scope, KEY: inner.scopes[0][KEY]} == inner.scopes[0]
+    seen = dict(inner.scopes[0])
+    assert seen.pop("user") is seen.pop("auth")
+    assert {**scope, KEY: seen[KEY]} == seen
 
 
 async def test_what_stood_in_the_scope_is_overwritten() -> None:
     """Also with None: nobody's earlier word counts as ours."""
     app, inner = guarded(Public("/open"), Identify("/maybe"))
     for path in ("/open", "/maybe"):
-        await call(app, http(path, **{KEY: "forged"}))
-    assert [scope[KEY] for scope in inner.scopes] == [None, None]
+        await call(app, http(path, **{KEY: "forged", "user": "forged", "auth": "forged"}))
+    assert [(scope[KEY], scope["user"].is_authenticated, scope["auth"].scopes) for scope in inner.scopes] == [
+        (None, False, [])
+    ] * 2
 
 
 async def test_a_refusal_reads_nothing_and_calls_nobody() -> None:
@@ -158,16 +162,6 @@ async def test_lifespan_passes_through() -> None:
     assert inner.lifespans[0] is scope
 
 
-@pytest.mark.parametrize("headers", [[], [BEARER]])
-async def test_a_websocket_is_closed_before_it_is_accepted(headers: list[Any]) -> None:
-    """Servers answer 403; also on open routes and with a good token, as long as websockets are not judged."""
-    app, inner = guarded(Public("/*"))
-    scope = {"type": "websocket", "path": "/x", "headers": headers}
-    assert await call(app, scope, {"type": "websocket.connect"}) == [{"type": "websocket.close", "code": 1008}]
-    assert await call(app, scope, {"type": "websocket.disconnect", "code": 1006}) == []
-    assert inner.scopes == []
-
-
 @pytest.mark.parametrize("kind", ["http2", "HTTP", "", "webtransport", "http.request", None])
 async def test_an_unknown_scope_type_never_reaches_the_application(kind: Any) -> None:
     """THREATS section 4; the specification asks for an exception."""
@@ -221,6 +215,39 @@ async def test_it_fits_starlettes_add_middleware_and_mount() -> None:
             assert (await web.get(f"{prefix}/x", headers={"Authorization": f"Bearer {GOOD}"})).text == "jane"
 
 
+async def test_starlettes_own_user_and_auth_work() -> None:
+    """`request.user`, `request.auth` and `@requires`, as under its AuthenticationMiddleware."""
+    from starlette.applications import Starlette
+    from starlette.authentication import requires
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
+
+    async def me(request: Request) -> JSONResponse:
+        return JSONResponse(
+            [request.user.is_authenticated, request.user.display_name, request.user.identity, request.auth.scopes]
+        )
+
+    inner = Starlette(
+        routes=[
+            Route("/maybe", me),
+            Route("/anyone", requires("authenticated")(me)),
+            Route("/readers", requires("orders/read")(me)),
+        ]
+    )
+    tokens = [POOL.access(username="jane", scopes=["orders/read", "b"]), GOOD, POOL.machine(scopes=["orders/read"]), None]
+    found = []
+    async with client(CognitoASGI(inner, POOL.guard(), routes=[Identify("/*")])) as web:
+        for token in tokens:
+            headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+            found += [await web.get(path, headers=headers) for path in ("/maybe", "/anyone", "/readers")]
+    assert [answer.status_code for answer in found] == [200, 200, 200, 200, 200, 403, 200, 200, 200, 200, 403, 403]
+    subject = POOL.guard().authenticate(tokens[0] or "").subject
+    assert found[0].json() == [True, "jane", subject, ["authenticated", "b", "orders/read"]]
+    assert found[6].json() == [True, POOL.client, POOL.client, ["authenticated", "orders/read"]]
+    assert found[9].json() == [False, "", "", []]
+
+
 def client(app: Any, root_path: str = "") -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app, root_path=root_path), base_url="http://test")
 
@@ -229,7 +256,7 @@ def client(app: Any, root_path: str = "") -> httpx2.AsyncClient:
 SENDABLE = [case for case in CASES if "/../" not in case.target]
 
 
-@pytest.mark.parametrize("case", SENDABLE, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*SENDABLE, *settings_behaviour(POOL)], ids=lambda case: case.name)
 async def test_the_behaviour_table_in_process(case: Case, caplog: pytest.LogCaptureFixture) -> None:
     """Every row through httpx2's ASGI transport, under asyncio and trio; no part of a token is logged."""
     caplog.set_level(logging.DEBUG, "cognito_guard")
@@ -237,7 +264,7 @@ async def test_the_behaviour_table_in_process(case: Case, caplog: pytest.LogCapt
     guard = POOL.guard()
     disturbance = POOL.outage() if case.keys_unavailable else None
     try:
-        async with client(CognitoASGI(inner, guard, routes=sample_routes())) as web:
+        async with client(CognitoASGI(inner, guard, routes=settings_routes(), **sample_settings())) as web:
             headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in case.headers]
             answer = await web.request(case.method, case.target, headers=headers)
     finally:

@@ -85,6 +85,41 @@ def test_reaching_the_application_is_compared():
     assert GOOD.check(200, [], b"jane", reached=False) == ["it did not reach the application"]
 
 
+def test_a_document_is_compared_by_its_members():
+    """Those that are named, to the letter; more may stand beside them."""
+    case = Case("metadata", "/x", status=200, document={"resource": "https://h", "scopes_supported": ["a"]})
+    assert case.check(200, [], b'{"resource": "https://h", "scopes_supported": ["a"], "more": 1}', reached=False) == []
+    assert case.check(200, [], b'{"resource": "https://h"}') == ['the body\'s scopes_supported is not ["a"]']
+    assert len(case.check(200, [], b"[]", reached=True)) == 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "target"),
+    [
+        ([("Cookie", f"session={TOKEN}")], "/x"),
+        ([("X-Access-Token", TOKEN)], "/x"),
+        ([("Sec-WebSocket-Protocol", f"cognito-guard.bearer, {TOKEN}")], "/x"),
+        ([], f"/x?ticket={TOKEN}"),
+    ],
+)
+def test_a_token_in_the_answer_is_found_wherever_it_was_sent(headers, target):
+    """Not the path, which a challenge may well name."""
+    case = Case("x", target, headers, status=401, codes=["expired"], challenge={})
+    answer = [("www-authenticate", 'Bearer realm="api"'), ("x-debug", TOKEN.split(".")[1])]
+    assert case.check(401, answer, b'{"code": "expired"}') == ["a part of the token stands in the answer"]
+    path = Case("x", "/.well-known/oauth-protected-resource", status=401, codes=["expired"], challenge={})
+    named = [("www-authenticate", 'Bearer resource_metadata="https://h/.well-known/oauth-protected-resource"')]
+    assert path.check(401, named, b'{"code": "expired"}') == []
+
+
+def test_close_codes_are_for_refused_websockets():
+    """4000 and the status; None for http and for what is accepted."""
+    assert [
+        Case("x", "/", status=status, subject=subject, kind=kind).close_code
+        for status, subject, kind in [(401, None, "websocket"), (200, "", "websocket"), (401, None, "http")]
+    ] == [4401, None, None]
+
+
 def test_head_answers_have_no_body_to_compare():
     """The headers of a HEAD answer count, its body does not."""
     head = Case("head", "/private", status=401, codes=["credentials_missing"], challenge={}, method="HEAD")

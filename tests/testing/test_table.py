@@ -4,13 +4,24 @@ import re
 
 import pytest
 
-from cognito_guard.front import Front
+from cognito_guard.front import Front, Request
 from cognito_guard.policy import format_rule
-from cognito_guard.testing import SAMPLE_ROUTES, Case, LocalUserPool, behaviour, sample_routes
+from cognito_guard.testing import (
+    SAMPLE_ROUTES,
+    Case,
+    LocalUserPool,
+    behaviour,
+    sample_routes,
+    sample_settings,
+    settings_behaviour,
+    settings_routes,
+    websocket_behaviour,
+)
 from cognito_guard.web.challenge import Challenge
 
 POOL = LocalUserPool()
 CASES = behaviour(POOL)
+FURTHER = (*settings_behaviour(POOL), *websocket_behaviour(POOL))
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +42,34 @@ def mismatches(case, outcome):
 
 
 def judged(front, case):
-    path = case.target.partition("?")[0]
+    path, _, query = case.target.partition("?")
+    request = Request(case.method, path, pairs(case), kind=case.kind, query=query.encode())
     if not case.keys_unavailable:
-        return front.judge(case.method, path, pairs(case))
+        return front.judge(request)
     with POOL.outage("refused"):
-        return Front(POOL.guard(), sample_routes()).judge(case.method, path, pairs(case))
+        return Front(POOL.guard(), settings_routes(), **sample_settings()).judge(request)
 
 
 def test_the_table_can_be_met(front):
     """DESIGN 3.4: the front itself, without any framework, answers every case as written; `tests/test_front.py` runs them one by one."""
     wrong = {case.name: mismatches(case, judged(front, case)) for case in CASES}
     assert {name: found for name, found in wrong.items() if found} == {}
+
+
+def test_the_further_tables_can_be_met():
+    """Cookies, other fields, RFC 9728, preflights and websockets, of a front with the settings that they count on."""
+    rich = Front(POOL.guard(), settings_routes(), **sample_settings())
+    wrong = {case.name: mismatches(case, judged(rich, case)) for case in (*CASES, *FURTHER)}
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+def test_websockets_are_asked_all_that_gets_are():
+    """Each GET of the table has its handshake, and every handshake its close code."""
+    handshakes = {case.name: case for case in websocket_behaviour(POOL)}
+    assert {f"websocket_{case.name}" for case in CASES if case.method == "GET"} < set(handshakes)
+    assert all((case.kind, case.method) == ("websocket", "GET") for case in handshakes.values())
+    codes = {(case.status, case.close_code) for case in handshakes.values()}
+    assert codes == {(200, None), (400, 4400), (401, 4401), (403, 4403), (503, 4503)}
 
 
 def test_the_table_covers_every_row_of_the_design():
@@ -62,17 +90,18 @@ def test_the_table_covers_every_row_of_the_design():
 
 def test_names_are_unique():
     """A failing case can be found by its name."""
-    assert len({case.name for case in CASES}) == len(CASES) > 250
+    assert len({case.name for case in (*CASES, *FURTHER)}) == len(CASES) + len(FURTHER) > 500
 
 
 def test_a_request_reaches_the_application_only_with_200():
     """Whatever does not pass leaves the application alone."""
-    assert all(case.reaches_app == (case.status == 200) for case in CASES)
+    assert all(case.reaches_app == (case.status == 200) for case in (*CASES, *FURTHER) if not case.name.startswith("resource"))
+    assert not any(case.reaches_app for case in FURTHER if case.name.startswith("resource"))
 
 
 def test_every_header_can_be_sent():
     """Field values hold no control character but the tab, no outer blanks, and only Latin-1 (RFC 9110 §5.5)."""
-    for case in CASES:
+    for case in (*CASES, *FURTHER):
         for name, value in case.headers:
             assert re.fullmatch("[A-Za-z-]+", name)
             assert re.fullmatch(r"[\t\x20-\x7e\xa0-\xff]+", value)

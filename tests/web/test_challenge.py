@@ -1,10 +1,11 @@
-"""Challenges: status, header fields and body for every reason (DESIGN 3.4; RFC 6750 §3, RFC 9470 §3, RFC 9110 §11.6.1)."""
+"""Challenges: status, header fields and body for every reason (DESIGN 3.4; RFC 6750 §3, RFC 9470 §3, RFC 9110 §11.6.1, RFC 9457, RFC 9728 §5.1)."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -35,10 +36,11 @@ def ask(refusal: Any) -> tuple[Challenge, dict[bytes, bytes], dict[str, str]]:
     assert len(headers) == len(answer.headers)
     assert all(name == name.lower() for name in headers)
     assert headers[b"content-length"] == b"%d" % len(answer.body)
-    assert headers[b"content-type"] == b"application/json"
+    assert headers[b"content-type"] == b"application/problem+json"
     assert headers[b"cache-control"] == b"no-store"
     body = json.loads(answer.body)
-    assert set(body) == {"error", "code", "description"}
+    assert list(body) == ["type", "title", "status", "detail", "code", "error"]
+    assert (body["type"], body["title"], body["status"]) == ("about:blank", HTTPStatus(answer.status).phrase, answer.status)
     assert body["code"] == answer.code
     return answer, headers, body
 
@@ -78,7 +80,7 @@ def test_every_rejection(code: Any) -> None:
         "error": "invalid_token",
         "error_description": REJECTIONS[code],
     }
-    assert body == {"error": "invalid_token", "code": code, "description": REJECTIONS[code]}
+    assert (body["error"], body["code"], body["detail"]) == ("invalid_token", code, REJECTIONS[code])
 
 
 @pytest.mark.parametrize(
@@ -142,8 +144,35 @@ def test_two_readings() -> None:
     assert answer.status == 400
     assert b"www-authenticate" not in headers
     assert body["error"] == "invalid_request"
-    assert "a dot segment" in body["description"]
+    assert "a dot segment" in body["detail"]
     assert b"secret" not in answer.body
+
+
+METADATA = "https://api.example.com/.well-known/oauth-protected-resource/mcp"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        None,
+        CredentialsRefused("credentials_malformed", ""),
+        TokenRejected("expired"),
+        denied(HasScope("a/write")),
+        denied(AuthenticatedWithin(5)),
+    ],
+)
+def test_every_bearer_challenge_names_the_resource_metadata(refusal: Any) -> None:
+    """RFC 9728 §5.1, where it is configured; nothing else of the challenge changes, and a bare one stays free of an error."""
+    with_it = dict(challenge(refusal, realm="api", resource_metadata=METADATA).headers)[b"www-authenticate"]
+    without = dict(challenge(refusal, realm="api").headers)[b"www-authenticate"]
+    assert parse(with_it) == {**parse(without), "resource_metadata": METADATA}
+
+
+@pytest.mark.parametrize("refusal", [Unavailable("keys_unavailable", "", retry_after=1), TwoFaced("/x", "a dot segment")])
+def test_what_is_no_challenge_names_none(refusal: Any) -> None:
+    """503 and an ambiguous target ask for no credentials."""
+    answer = challenge(refusal, realm="api", resource_metadata=METADATA)
+    assert METADATA.encode() not in answer.body + repr(answer.headers).encode()
 
 
 @pytest.mark.parametrize("nothing", ["token", {}, 7, PRINCIPAL])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cognito_guard.errors import CredentialsRefused
-from cognito_guard.web.credentials import MAX_SCANNED, bearer_token
+from cognito_guard.web.credentials import MAX_SCANNED, bearer_token, malformed, unscanned_bearer
 
 TOKEN = "eyJ.e30.c2ln"
 TOKENS = [
@@ -154,3 +155,28 @@ def test_any_octets_give_a_token_none_or_a_refusal(pairs: list[tuple[bytes, byte
     assert len(fields) < 2
     fits = re.fullmatch(rb"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)", fields[0]) if fields else None
     assert answer == (fits[1].decode() if fits else None)
+
+
+@given(FIELDS)
+def test_the_alphabet_may_be_judged_later(field: bytes) -> None:
+    """For callers that ask the Guard first: nothing passes `unscanned_bearer` and `malformed` that `bearer_token` refuses, or otherwise."""
+
+    def answer(read: Any) -> tuple[str | None, str | None]:
+        try:
+            return read([(b"authorization", field)]), None
+        except CredentialsRefused as refused:
+            return None, refused.code
+
+    token, code = answer(unscanned_bearer)
+    if token is not None and (late := malformed(token)) is not None:
+        token, code = None, late.code
+    assert answer(bearer_token) == (token, code)
+
+
+@pytest.mark.parametrize("octet", range(256))
+def test_no_octet_outside_the_alphabet_is_a_jwt(octet: int) -> None:
+    """What `unscanned_bearer` leaves to the Guard: it takes no token that holds such an octet, wherever it stands (400 then)."""
+    token = chr(octet)
+    inside = re.fullmatch(r"[A-Za-z0-9._~+/-]", token) is not None
+    assert (malformed(f"a{token}b") is None) == inside
+    assert (malformed(token) is None) == inside

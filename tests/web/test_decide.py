@@ -9,7 +9,7 @@ import pytest
 from cognito_guard.errors import CredentialsRefused, TokenRejected, Unavailable
 from cognito_guard.policy import AuthenticatedWithin, InGroup
 from cognito_guard.token.principal import Principal
-from cognito_guard.web import Identify, Protect, Public
+from cognito_guard.web import Identify, Preflights, Protect, Public
 from cognito_guard.web.decide import Forward, decide
 from cognito_guard.web.paths import TwoFaced
 from cognito_guard.web.routes import Route
@@ -33,6 +33,7 @@ ROUTES: dict[str, tuple[Route | TwoFaced, list[Any]]] = {
     "rule that does not": (Protect("/*", InGroup("admin")), [403, 401, 400, 400, 401, 401, 401, 503]),
     "recent enough": (Protect("/*", AuthenticatedWithin(100)), [Forward(STAFF), 401, 400, 400, 401, 401, 401, 503]),
     "too old": (Protect("/*", AuthenticatedWithin(99)), [401, 401, 400, 400, 401, 401, 401, 503]),
+    "preflights": (Preflights("/*"), [Forward(None)] * 8),
     "two readings": (TwoFaced("/x", ""), [400] * 8),
 }
 TABLE = [(kind, result, expected) for kind, (_, row) in ROUTES.items() for result, expected in zip(RESULTS, row, strict=True)]
@@ -51,3 +52,10 @@ def test_what_is_no_result_is_never_forwarded(route: Route, result: Any) -> None
     """A Guard that answers something else is a bug, and bugs do not open doors."""
     with pytest.raises(TypeError):
         decide(route, result, now=1000, realm="api")
+
+
+@pytest.mark.parametrize("route", [None, InGroup("staff"), "/*", Route("/*"), Protect])
+def test_what_is_no_route_is_never_forwarded(route: Any) -> None:
+    """A rule in the place of a route, above all, must not pass for a route without a rule."""
+    with pytest.raises(TypeError):
+        decide(route, STAFF, now=1000, realm="api")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cognito_guard.errors import ConfigurationError
 from cognito_guard.policy import HasScope, InGroup
-from cognito_guard.web import EncodedSlash, Identify, Protect, Public
+from cognito_guard.web import EncodedSlash, Identify, Preflights, Protect, Public
 from cognito_guard.web.paths import TwoFaced, read_path
 from cognito_guard.web.routes import UNNAMED, Route, Routes
 
@@ -244,3 +244,41 @@ def test_routes_are_frozen_values() -> None:
     with pytest.raises(AttributeError):
         Public("/x").pattern = "/y"
     assert repr(EncodedSlash) == "EncodedSlash"
+
+
+PREFLIGHT_TABLE = Routes([Protect("/api/secret/*"), Preflights("/api/*"), Public("/open", methods="OPTIONS")])
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/api/x", Preflights),
+        ("/api/x/y", Preflights),
+        ("/api", Protect),  # like Public, it matches no more than its text says
+        ("/apix", Protect),
+        ("/api/secret/x", Protect),  # the first that matches decides
+        ("/open", Public),
+        ("/other", Protect),
+    ],
+)
+def test_preflights_are_let_through_where_they_are_named(path: str, kind: Any) -> None:
+    """Only a request that was found to be a preflight; the same path by OPTIONS or any other method falls under what follows."""
+    assert type(PREFLIGHT_TABLE.match("OPTIONS", path, preflight=True)) is kind
+    for method in ("OPTIONS", "GET", "POST", "options", "X"):
+        assert not isinstance(PREFLIGHT_TABLE.match(method, path), Preflights)
+
+
+def test_a_preflight_with_two_readings_is_not_let_through() -> None:
+    """Not even where every path is open to preflights."""
+    two_faced = read_path("/api/../x")
+    for table in (PREFLIGHT_TABLE, Routes([Preflights("/*")]), Routes([Preflights("/*"), Public("/*")])):
+        assert not isinstance(table.match("OPTIONS", two_faced, preflight=True), Preflights)
+
+
+def test_preflights_take_part_in_no_other_request() -> None:
+    """A table is as it would be without them: also in what it makes of methods and of paths with two readings."""
+    assert Routes([Preflights("/api/*"), Protect("/*")]).match("options", read_path("/a//b")) == Protect("/*")
+    assert Routes([Preflights("/api/*")]).match("OPTIONS", "/api/x") == Protect("/*")
+    assert repr(Preflights("/api/*")) == "Preflights('/api/*')"
+    with pytest.raises(ConfigurationError, match="pattern"):
+        Preflights("api")
