@@ -15,15 +15,15 @@ from cognito_guard.errors import ConfigurationError, CredentialsRefused, TokenRe
 from cognito_guard.hooks import is_plain_callable
 from cognito_guard.token.principal import Principal
 from cognito_guard.web.challenge import Challenge, realm_problem
-from cognito_guard.web.credentials import Source, malformed, named_token, source_problems, unscanned_bearer, without_tokens
+from cognito_guard.web.credentials import USUAL, Source, malformed, named_token, source_problems, unscanned_bearer, without_tokens
 from cognito_guard.web.decide import Forward, Outcome, Result, decide
 from cognito_guard.web.origin import is_preflight
 from cognito_guard.web.page import ErrorPage, paged
 from cognito_guard.web.paths import TwoFaced, read_path
 from cognito_guard.web.report_only import ReportOnly, _ReportOnly
-from cognito_guard.web.request import Request
+from cognito_guard.web.request import HeaderPair, Request
 from cognito_guard.web.resource import ProtectedResource
-from cognito_guard.web.routes import Preflights, Public, Route, Routes
+from cognito_guard.web.routes import Preflights, Protect, Public, Route, Routes
 
 if TYPE_CHECKING:
     from cognito_guard.guard import Guard
@@ -79,6 +79,7 @@ class Front:
         self._metadata_url = "" if self._resource is None else self._resource.metadata_url
         self._report_only = "mode" in settings
         self._error_page = settings.get("error_page")
+        self._recall: Callable[[str], Principal | None] | None = getattr(guard, "recall", None)
         self._recorder = Recorder(settings.get("on_decision"), enforced=not self._report_only)
         if self._report_only:
             _log.warning("report-only: every request is let through, whatever is decided about it")
@@ -105,6 +106,33 @@ class Front:
         For whatever is forwarded, public routes included. Any other request comes back as it is.
         """
         return without_tokens(request, self._sources) if request.kind == "websocket" else request
+
+    def granted_before(
+        self, method: str, path: str, raw_path: bytes | None, root_path: str, headers: Sequence[HeaderPair]
+    ) -> Principal | None:
+        """The Principal of an http request that may pass, if the Guard knows its token from before: the common case, and quick.
+
+        None says nothing about the request: judge it. Asks the same route, Guard and rule as `judge` does, in the same order.
+        """
+        route = self._remembered.get((method, path, raw_path, root_path))
+        if type(route) is not Protect or method == "OPTIONS" or self._recall is None:
+            return None  # OPTIONS: what may be a preflight is told by more than its target
+        field: bytes | None = None
+        for name, value in headers:
+            if len(name) == 13 and name.lower() == b"authorization":
+                if field is not None:
+                    return None
+                field = value
+        if field is None or field[:7] not in USUAL:
+            return None
+        # what the Guard knows from before is a token letter by letter
+        principal = self._recall(field[7:].decode("latin-1"))
+        if principal is None:
+            return None
+        if route.rule is not None and not route.rule.judge(principal, now=self._guard.clock()):
+            return None
+        self._recorder.forwarded(route, principal)
+        return principal
 
     def judge_as(self, route: Route | TwoFaced, request: Request) -> Outcome:
         """Forward or Challenge, by the demand of `route`, whatever the request's path and method: for decorators and dependencies."""
@@ -136,7 +164,10 @@ class Front:
         route = self._remembered.get(target)
         if route is None:
             route = self._routes.match(request.method, read_path(request.path, request.raw_path, request.root_path))
-            if len(request.method) + len(request.path) + len(request.raw_path or b"") <= _LONGEST_REMEMBERED:
+            if (
+                request.kind == "http"
+                and len(request.method) + len(request.path) + len(request.raw_path or b"") <= _LONGEST_REMEMBERED
+            ):
                 if len(self._remembered) >= _REMEMBERED:
                     self._remembered.clear()
                 self._remembered[target] = route

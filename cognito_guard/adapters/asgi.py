@@ -98,7 +98,15 @@ class CognitoASGI:
             raise NotImplementedError("CognitoASGI judges http and websocket, and lets no other scope type through")
         # the specification allows any iterable, so one that can be iterated only once must still reach the application
         given = scope.get("headers", ())
-        headers = given if isinstance(given, list | tuple) else list(given)
+        headers = given if isinstance(given, (list, tuple)) else list(given)
+        if kind == "http":
+            principal = self._front.granted_before(
+                scope["method"], scope["path"], scope.get("raw_path"), scope.get("root_path", ""), headers
+            )
+            if principal is not None:
+                who = Caller(principal)
+                await self._app({**scope, "headers": headers, PRINCIPAL: principal, "user": who, "auth": who}, receive, send)
+                return
         request = from_scope(scope, headers)
         outcome = await self._front.judge_async(request)
         if isinstance(outcome, Challenge):

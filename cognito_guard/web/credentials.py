@@ -164,7 +164,7 @@ def unscanned_bearer(header_pairs: Iterable[HeaderPair]) -> str | None:
             field = value
     if field is None:
         return None
-    if field[:7] not in _USUAL:
+    if field[:7] not in USUAL:
         if not _is_bearer(field):
             # a server may leave blanks in front of a value; they must not turn Bearer credentials into absent ones
             if _is_bearer(field[:MAX_SCANNED].lstrip(b" \t")):
@@ -260,7 +260,7 @@ def _malformed() -> CredentialsRefused:
     )
 
 
-_USUAL = (b"Bearer ", b"bearer ")
+USUAL = (b"Bearer ", b"bearer ")
 _LETTERS_AND_DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _B64TOKEN = _LETTERS_AND_DIGITS + b"-._~+/"
 _TOKEN = _LETTERS_AND_DIGITS + b"!#$%&'*+-.^_`|~"
