@@ -60,10 +60,16 @@ async def pyjwt_claims(authorization: Annotated[str, Header()]) -> dict[str, obj
     token = authorization.removeprefix("Bearer ")
     try:
         key = keys[jwt.get_unverified_header(token)["kid"]]
-        claims = jwt.decode(token, key, algorithms=["RS256"], issuer=os.environ["ISSUER"], options={"verify_aud": False, "require": ["exp"]})
+        claims = jwt.decode(
+            token, key, algorithms=["RS256"], issuer=os.environ["ISSUER"], options={"verify_aud": False, "require": ["exp"]}
+        )
     except (jwt.PyJWTError, KeyError) as error:
         raise HTTPException(401) from error
-    if claims.get("client_id") != client or claims.get("token_use") != "access" or "orders/read" not in claims["scope"].split(" "):
+    if (
+        claims.get("client_id") != client
+        or claims.get("token_use") != "access"
+        or "orders/read" not in claims["scope"].split(" ")
+    ):
         raise HTTPException(403)
     return claims
 

@@ -89,6 +89,10 @@ class Recorder:
         self._enforced = enforced
         self._failed: set[str] = set()
 
+    def has_listeners(self) -> bool:
+        """Whether anybody would hear of a request that passed; False is the common case, and quick."""
+        return self._on_decision is not None or _log.isEnabledFor(logging.DEBUG) or "opentelemetry.trace" in sys.modules
+
     def forwarded(self, route: Route | TwoFaced, result: Result) -> None:
         """A request passed, and was meant to. Costs next to nothing where nobody listens."""
         span = _current_span() if "opentelemetry.trace" in sys.modules else None

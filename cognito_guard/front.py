@@ -129,9 +129,11 @@ class Front:
         principal = self._recall(field[7:].decode("latin-1"))
         if principal is None:
             return None
-        if route.rule is not None and not route.rule.judge(principal, now=self._guard.clock()):
+        rule = route.rule
+        if rule is not None and not rule.judge(principal, now=self._guard.clock() if rule.needs_now else None):
             return None
-        self._recorder.forwarded(route, principal)
+        if self._recorder.has_listeners():
+            self._recorder.forwarded(route, principal)
         return principal
 
     def judge_as(self, route: Route | TwoFaced, request: Request) -> Outcome:

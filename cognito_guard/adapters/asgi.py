@@ -97,25 +97,25 @@ class CognitoASGI:
         if kind not in ("http", "websocket"):
             raise NotImplementedError("CognitoASGI judges http and websocket, and lets no other scope type through")
         # the specification allows any iterable, so one that can be iterated only once must still reach the application
-        given = scope.get("headers", ())
-        headers = given if isinstance(given, (list, tuple)) else list(given)
+        headers = scope.get("headers", ())
+        inner = dict(scope)
+        if type(headers) is not list:
+            inner["headers"] = headers = list(headers)
+        principal = None
         if kind == "http":
-            principal = self._front.granted_before(
-                scope["method"], scope["path"], scope.get("raw_path"), scope.get("root_path", ""), headers
-            )
-            if principal is not None:
-                who = Caller(principal)
-                await self._app({**scope, "headers": headers, PRINCIPAL: principal, "user": who, "auth": who}, receive, send)
+            raw_path, root_path = scope.get("raw_path"), scope.get("root_path", "")
+            principal = self._front.granted_before(scope["method"], scope["path"], raw_path, root_path, headers)
+        if principal is None:
+            request = from_scope(scope, headers)
+            outcome = await self._front.judge_async(request)
+            if isinstance(outcome, Challenge):
+                if kind == "http" or (await receive())["type"] == "websocket.connect":
+                    for message in refusal(scope, outcome):
+                        await send(message)
                 return
-        request = from_scope(scope, headers)
-        outcome = await self._front.judge_async(request)
-        if isinstance(outcome, Challenge):
-            if kind == "http" or (await receive())["type"] == "websocket.connect":
-                for message in refusal(scope, outcome):
-                    await send(message)
-            return
-        who = Caller(outcome.principal)
-        inner = {**scope, "headers": headers, PRINCIPAL: outcome.principal, "user": who, "auth": who}
-        if kind == "websocket" and (seen := self._front.without_credentials(request)) is not request:
-            inner |= shown(scope, seen)
+            principal = outcome.principal
+            if kind == "websocket" and (seen := self._front.without_credentials(request)) is not request:
+                inner |= shown(scope, seen)
+        inner[PRINCIPAL] = principal
+        inner["user"] = inner["auth"] = Caller(principal)
         await self._app(inner, receive, send)

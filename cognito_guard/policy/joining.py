@@ -65,6 +65,11 @@ class Rule(Value):
             return Denied(unmet, scopes=unmet._remedy().scopes, step_up=None)
         return Denied(unmet, scopes=(), step_up=StepUp(sign_in.levels[:1], sign_in.max_age))
 
+    @property
+    def needs_now(self) -> bool:
+        """Whether `judge` must be given `now`: the rule holds an `AuthenticatedWithin`."""
+        return self._timed
+
     def leaves(self) -> Iterator[Rule]:
         """The single rules that this rule joins, in the order written; of a single rule, itself."""
         yield self
