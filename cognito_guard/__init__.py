@@ -35,8 +35,9 @@ from cognito_guard.policy import (
     all_of,
     any_of,
 )
-from cognito_guard.pool import AnyClient, InsecureHttp, JwksUrl, Profile, UserPool
+from cognito_guard.pool import AnyClient, JwksUrl, Profile, UserPool
 from cognito_guard.token.principal import Principal
+from cognito_guard.urls import InsecureHttp
 
 if TYPE_CHECKING:
     from cognito_guard.guard.report import Report

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from cognito_guard.errors import ConfigurationError
+from cognito_guard.urls import InsecureHttp, issuer_url, vetted_url
 from cognito_guard.value import Value
 
 TokenUse = Literal["access", "id"]
@@ -36,16 +37,6 @@ AnyClient: Final = _AnyClient()
 """Pass as `client=` to accept tokens of *every* app client of the pool, those of other teams and those made tomorrow included."""
 
 
-class InsecureHttp(Value):
-    """A plain `http://` URL beyond loopback, taken on by name: whoever sits on that network path can replace the keys."""
-
-    __slots__ = ("url",)
-    url: str
-
-    def __init__(self, url: str) -> None:
-        self._set(url=url)
-
-
 class JwksUrl(Value):
     """Keys fetched from `url`, an `https://` address (plain http for loopback only, elsewhere `JwksUrl(InsecureHttp(...))`)."""
 
@@ -54,7 +45,7 @@ class JwksUrl(Value):
 
     def __init__(self, url: str | InsecureHttp) -> None:
         problems: list[str] = []
-        self._set(url=_url(url, "url", problems))
+        self._set(url=vetted_url(url, "url", problems))
         _refuse("JwksUrl", problems)
 
 
@@ -166,11 +157,11 @@ class UserPool(Value):
         elif issuer is None:
             urls = _aws_issuers(pool_id, problems)
         if issuer is not None:
-            urls = [_issuer_url(issuer, "issuer", problems)]
+            urls = [issuer_url(issuer, "issuer", problems)]
         if isinstance(extra_issuers, str | InsecureHttp) or not isinstance(extra_issuers, Iterable):
             problems.append("extra_issuers: give a list of URLs; a bare string would be read letter by letter")
         else:
-            urls += [_issuer_url(extra, f"extra_issuers[{at}]", problems) for at, extra in enumerate(extra_issuers)]
+            urls += [issuer_url(extra, f"extra_issuers[{at}]", problems) for at, extra in enumerate(extra_issuers)]
         named = [url for url in urls if url]  # "" stands for one that was refused
         if len(set(named)) < len(named):
             problems.append("extra_issuers: an issuer stands twice; name each once, and none that the pool has anyway")
@@ -227,7 +218,6 @@ class UserPool(Value):
 
 _POOL_ID = re.compile(r"[A-Za-z0-9_-]+_[0-9A-Za-z]+")
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}")
-_AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_+]{1,128}")
 
 # (region prefix, issuer forms); the first row that fits decides. The suffixes past `us-gov-` are those of the AWS SDKs' partition
@@ -264,56 +254,6 @@ def _aws_issuers(pool_id: str, problems: list[str]) -> list[str]:
 def _published(issuer: str) -> JwksUrl:
     url = f"{issuer}/.well-known/jwks.json"
     return JwksUrl(InsecureHttp(url) if issuer.startswith("http:") else url)
-
-
-def _issuer_url(given: object, argument: str, problems: list[str]) -> str:
-    url = _url(given, argument, problems)
-    if url.endswith("/"):
-        problems.append(f"{argument}: write it without the final '/', as the tokens' iss claim does")
-    return url
-
-
-def _url(given: object, argument: str, problems: list[str]) -> str:
-    """An absolute http(s) URL of printable ASCII, without user info, query and fragment; plain http needs loopback or a name."""
-    insecure = isinstance(given, InsecureHttp)
-    url = given.url if isinstance(given, InsecureHttp) else given
-    if not isinstance(url, str):
-        problems.append(f"{argument}: give a URL as a string")
-        return ""
-    from urllib.parse import urlsplit  # late: an import that most programs never need
-
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if not host or parts.scheme not in ("https", "http") or not url.startswith(f"{parts.scheme}://{parts.netloc}"):
-        problems.append(f"{argument}: give an absolute URL such as 'https://host/path'")
-        return ""
-    if not url.isascii() or any(not 0x21 <= ord(character) < 0x7F for character in url) or set(url) & set("?#@\\"):
-        problems.append(
-            f"{argument}: the URL holds a space, a control or non-ASCII character, user info, a query, a fragment or '\\'; leave it out"
-        )
-        return ""
-    if not _AUTHORITY.fullmatch(parts.netloc):  # urlsplit reads "[::1].evil" as the host "::1"
-        problems.append(
-            f"{argument}: what stands after '//' is not a host name or an address (IPv6 in brackets) with or without a port"
-        )
-        return ""
-    if parts.scheme == "http" and not insecure and not _is_loopback(host):
-        problems.append(f"{argument}: plain http is for loopback only; use https://, or name the risk with InsecureHttp(url)")
-    return url
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    from ipaddress import ip_address
-
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _key_source(given: object, problems: list[str]) -> KeySource | None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from cognito_guard.errors import ConfigurationError
-from cognito_guard.pool import AnyClient, InsecureHttp, Issuer, JwksDocument, JwksFile, JwksUrl, Profile, UserPool
+from cognito_guard.pool import AnyClient, Issuer, JwksDocument, JwksFile, JwksUrl, Profile, UserPool
+from cognito_guard.urls import InsecureHttp
 
 ID = "eu-west-1_AbC123xyz"
 CLIENT = "3n4b5urk1ft4fl3mg5e62d9ado"

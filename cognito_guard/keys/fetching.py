@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cognito_guard.errors import ConfigurationError
 from cognito_guard.keys.documents import MAX_BYTES, FailureCode, Fetched
+from cognito_guard.urls import is_loopback
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -99,6 +100,8 @@ class HttpFetch:
         raise failure
 
     def _exchange(self, client: Any, url: str, watchdog: _Watchdog) -> Fetched:
+        from urllib.parse import urlsplit
+
         step = min(self.timeout, self.deadline)
         headers = {
             "User-Agent": "cognito-guard",
@@ -107,7 +110,7 @@ class HttpFetch:
             "Connection": "close",
         }
         verify = self._context or (client.create_ssl_context() if url.startswith("https:") else _trusting_nobody())
-        environment = self._proxy is None and not _is_loopback(url)
+        environment = self._proxy is None and not is_loopback(urlsplit(url).hostname or "")
         with (
             client.Client(
                 verify=verify, proxy=self._proxy, trust_env=environment, timeout=step, follow_redirects=False
@@ -208,17 +211,6 @@ def _is_proxy(given: object) -> bool:
 
     try:
         return isinstance(given, str) and urlsplit(given).scheme in ("http", "https") and bool(urlsplit(given).hostname)
-    except ValueError:
-        return False
-
-
-def _is_loopback(url: str) -> bool:
-    from ipaddress import ip_address
-    from urllib.parse import urlsplit
-
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
 
