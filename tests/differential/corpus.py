@@ -21,7 +21,7 @@ from cognito_guard import UserPool
 
 POOL, CLIENT, KID = "eu-west-1_AbC123xyz", "3n4b5urk1ft4fl3mg5e62d9ado", "k+/="
 ISSUERS = [issuer.url for issuer in UserPool(POOL).issuers]
-NOW = int(time.time())
+NOW = 1_795_000_000  # seconds; every judge is told that it is now
 HEADER = {"kid": KID, "alg": "RS256"}
 ACCESS: dict[str, Any] = {
     "sub": "jane", "cognito:groups": ["staff"], "iss": ISSUERS[0], "version": 2, "client_id": CLIENT, "origin_jti": "o", "event_id": "e", "token_use": "access",

@@ -10,6 +10,7 @@ let verifier;
 createInterface({ input: process.stdin }).on("line", (line) => {
   const asked = JSON.parse(line);
   if (verifier === undefined) {
+    Date.now = () => asked.now * 1000;
     verifier = CognitoJwtVerifier.create({ userPoolId: asked.pool, clientId: asked.client, tokenUse: null });
     verifier.cacheJwks(asked.jwks);
     return;

@@ -10,6 +10,7 @@ import json
 import runpy
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
+from datetime import datetime, tzinfo
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +25,20 @@ corpus = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("corpus.p
 POOL, CLIENT, KID, NOW, ISSUERS, FAMILIES = corpus.POOL, corpus.CLIENT, corpus.KID, corpus.NOW, corpus.ISSUERS, corpus.FAMILIES
 
 
-# --- the three judges
+# --- the three judges, whose clocks all stand at NOW: no verdict depends on how long the tests take
+
+
+class Standing(datetime):
+    """The clock that PyJWT looks at."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        return datetime.fromtimestamp(NOW, tz)
+
+
+@pytest.fixture(autouse=True)
+def _standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jwt.api_jwt.datetime", Standing)
 
 
 class Case(NamedTuple):
@@ -39,7 +53,7 @@ class Case(NamedTuple):
 @cache
 def guard() -> Guard:
     pool = UserPool(POOL, jwks=corpus.jwks())
-    return Guard(pool.access_tokens(client=CLIENT), pool.id_tokens(client=CLIENT), cache_tokens=0)
+    return Guard(pool.access_tokens(client=CLIENT), pool.id_tokens(client=CLIENT), cache_tokens=0, clock=lambda: NOW)
 
 
 def our_code(given: str) -> str | None:
@@ -175,6 +189,7 @@ RULES = (
     Rule("typ is absent or listed (policy)", "pyjwt aws", ("type_refused",), lambda at: "typ" in at.header),
     Rule("exp is required (A9)", "aws", ("claim_missing",), lambda at: "exp" not in at.claims),
     Rule("a date is a number from 0 to the year 9999, no string and no boolean (A9)", "pyjwt aws", ("claim_invalid",), lambda at: any(name in at.claims and not is_date(at.claims[name]) for name in ("exp", "nbf", "iat"))),
+    Rule("expired on the second itself (RFC 7519 §4.1.4)", "aws", ("expired",), lambda at: at.claims["exp"] == NOW),
     Rule("exp at or before iat (policy)", "aws", ("claim_invalid",), lambda at: at.claims.get("exp", 0) <= at.claims.get("iat", 0)),
     Rule("iat far ahead (A9)", "aws", ("issued_in_future",), lambda at: at.claims["iat"] > NOW + 60),
     Rule("iat up to 60 s ahead is a clock's matter (pycognito issue 225)", "pyjwt", (None,), lambda at: 0 < at.claims.get("iat", 0) - NOW <= 60),
@@ -217,7 +232,7 @@ Judge = Callable[[dict[str, Any], list[str]], list[str | None]]
 
 def judged_by_all(family: Callable[[], Iterator[str]], aws_jwt_verify: Judge) -> tuple[Case, ...]:
     known = cases(family)
-    refusals = aws_jwt_verify({"pool": POOL, "client": CLIENT, "jwks": corpus.jwks()}, [case.text for case in known])
+    refusals = aws_jwt_verify({"now": NOW, "pool": POOL, "client": CLIENT, "jwks": corpus.jwks()}, [case.text for case in known])
     return tuple(case._replace(aws=refusal) for case, refusal in zip(known, refusals, strict=True))
 
 
