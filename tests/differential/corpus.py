@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import random
-import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from functools import cache
