@@ -115,8 +115,14 @@ class Front:
         None says nothing about the request: judge it. Asks the same route, Guard and rule as `judge` does, in the same order.
         """
         route = self._remembered.get((method, path, raw_path, root_path))
-        if type(route) is not Protect or method == "OPTIONS" or self._recall is None:
+        if type(route) is not Protect or method == "OPTIONS":
             return None  # OPTIONS: what may be a preflight is told by more than its target
+        return self.granted_as_before(route, headers)
+
+    def granted_as_before(self, route: Protect, headers: Iterable[HeaderPair]) -> Principal | None:
+        """`granted_before` by the demand of `route`, as `judge_as` is to `judge`."""
+        if self._recall is None:
+            return None
         field: bytes | None = None
         for name, value in headers:
             if len(name) == 13 and name.lower() == b"authorization":

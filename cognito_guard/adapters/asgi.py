@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from cognito_guard.errors import ConfigurationError
 from cognito_guard.front import Front, FrontSettings
-from cognito_guard.token.principal import Principal
-from cognito_guard.web.asgi_scope import from_scope, refusal, shown
+from cognito_guard.web.asgi_scope import Caller, from_scope, refusal, shown
 from cognito_guard.web.challenge import Challenge
 from cognito_guard.web.routes import Route
 
@@ -27,46 +26,14 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 PRINCIPAL = "cognito_guard.principal"
 
 
-class Caller:
-    """The Principal, or nobody, as Starlette's `request.user` and `request.auth` know them; Litestar and others read the same keys.
-
-    `identity` is the subject, `display_name` the username, or the client id of a machine; `scopes` holds `"authenticated"` and the
-    token's scopes, so that `@requires("authenticated")` and `@requires("orders/read")` of `starlette.authentication` work.
-    """
-
-    __slots__ = ("principal",)
-
-    def __init__(self, principal: Principal | None) -> None:
-        self.principal = principal
-
-    @property
-    def is_authenticated(self) -> bool:
-        """Whether there is a Principal."""
-        return self.principal is not None
-
-    @property
-    def display_name(self) -> str:
-        """For people; empty for nobody."""
-        return "" if self.principal is None else self.principal.username or self.principal.client_id
-
-    @property
-    def identity(self) -> str:
-        """Empty for nobody."""
-        return "" if self.principal is None else self.principal.subject
-
-    @property
-    def scopes(self) -> list[str]:
-        """Empty for nobody."""
-        return [] if self.principal is None else ["authenticated", *sorted(self.principal.scopes)]
-
-
 class CognitoASGI:
     """Lets through to `app` what `routes` and the Guard allow, and answers the rest itself, before reading any of the body.
 
     `CognitoASGI(app, guard, routes=[Public("/health"), Protect("/admin/*", InGroup("admin"))])`; without routes, everything needs a
     valid token. It also fits `add_middleware(CognitoASGI, guard=guard, routes=[...])`. The application finds the Principal in
     `scope["cognito_guard.principal"]`, in a scope of its own: None on a public route, and for anonymous requests under `Identify`.
-    Starlette's `request.user` and `request.auth` answer from it (see `Caller`). `settings` are those of every front.
+    Starlette's `request.user` and `request.auth` answer from it (`cognito_guard.web.asgi_scope.Caller`). `settings` are those of every
+    front.
 
     A websocket is judged as the GET that its handshake is, once, before it is accepted: it outlives its token, so close it at
     `principal.expires_at` where that matters. One that is refused gets the answer itself where the server has the denial response extension;

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Unpack
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
-from fastapi import Depends, HTTPException, Security
+from fastapi import HTTPException, Security
 from fastapi.openapi.models import HTTPBearer, OAuth2, OAuthFlowAuthorizationCode, OAuthFlows
 from fastapi.security import OAuth2 as OAuth2Scheme
 from starlette.requests import HTTPConnection
@@ -48,7 +49,7 @@ class Refused(HTTPException):
         self.challenge = challenge
 
 
-class CognitoAuth(OAuth2Scheme):
+class CognitoAuth:
     """The dependencies of one application, and its OpenAPI security scheme.
 
         auth = CognitoAuth(guard, domain="https://shop.auth.eu-west-1.amazoncognito.com", client="3n4b5urk1ft4fl3mg5e62d9ado")
@@ -65,7 +66,8 @@ class CognitoAuth(OAuth2Scheme):
     with the answer itself where the server can carry it, otherwise by a close, which servers turn into 403.
 
     In tests, `app.dependency_overrides[auth] = as_user(groups=["staff"])` (`cognito_guard.testing`) puts somebody in the place of the
-    token's holder; rules are judged as ever. One demand alone is overridden by its `.dependency`.
+    token's holder; rules are judged as ever. Any callable without parameters fits, asynchronous or not, of the application whose route
+    it is; where it gives None, the token counts. One demand alone is overridden by its `.dependency`, in FastAPI's own way.
 
     Wrong arguments raise `ConfigurationError` with every mistake; correct the call. Any other exception is a bug.
     """
@@ -97,7 +99,7 @@ class CognitoAuth(OAuth2Scheme):
         # shared with the scheme and with docs(): what is required later appears in both
         self._scopes: dict[str, str] = {}
         self._selected: list[str] = []
-        super().__init__(scheme_name=scheme_name)
+        self.scheme_name = scheme_name
         self.model: Any = HTTPBearer(bearerFormat="JWT")
         if domain is not None:
             flow = OAuthFlowAuthorizationCode(authorizationUrl=f"{domain}/oauth2/authorize", tokenUrl=f"{domain}/oauth2/token")
@@ -132,37 +134,77 @@ class CognitoAuth(OAuth2Scheme):
         scopes = [] if rule is None else sorted(rule_scopes(rule))
         self._selected += [scope for scope in scopes if scope not in self._scopes]
         self._scopes.update(dict.fromkeys(scopes, ""))
-        return Security(self._dependency(route, model), scopes=scopes)
+        return Security(self._demand(route, model), scopes=scopes)
 
     def optional(self, *, model: Model | None = None) -> Any:
         """The dependency that gives None without credentials; a token that is there must be good. `model` is not asked for None."""
-        return Security(self._dependency(Identify("/*"), model))
+        return Security(self._demand(Identify("/*"), model))
 
-    async def __call__(self) -> Any:  # type: ignore[override]
-        """Who stands in for the token's holder: nobody, unless a test overrides this dependency."""
-        return None
+    def __call__(self) -> NoReturn:
+        """Not to be called: it is the key of `dependency_overrides`, whose keys are callables. As a dependency it would demand nothing."""
+        raise ConfigurationError("CognitoAuth", ["Depends(auth): write auth.requires(...) or auth.optional()"])
 
-    def _dependency(self, route: Protect | Identify, model: Model | None) -> Callable[..., Any]:
-        nobody_or_stand_in = Depends(self)
+    def _demand(self, route: Protect | Identify, model: Model | None) -> _Demand:
+        return _Demand(self, self._front, self._front_of_stand_in, route, model)
 
-        async def demand(connection: HTTPConnection, stand_in: Any = nobody_or_stand_in) -> Any:
-            scope = connection.scope
-            if stand_in is None:
-                request = sent(scope)
-                outcome = await self._front.judge_as_async(route, request)
+    def _front_of_stand_in(self, principal: Any) -> Front:
+        return Front(_StandIn(principal, self._guard), **self._settings)  # type: ignore[arg-type]
+
+
+class _Demand(OAuth2Scheme):
+    """One demand, a dependency and its own security scheme at once: FastAPI works on every dependency below another for each request.
+
+    An OAuth2 by type whatever its `model` is, because older FastAPIs show the scopes of no other.
+    """
+
+    def __init__(
+        self,
+        auth: CognitoAuth,
+        front: Front,
+        front_of_stand_in: Callable[[Any], Front],
+        route: Protect | Identify,
+        make: Model | None,
+    ) -> None:
+        self.model, self.scheme_name = auth.model, auth.scheme_name
+        self._auth, self._front, self._front_of_stand_in = auth, front, front_of_stand_in
+        self._route, self._make = route, make
+
+    async def __call__(self, connection: HTTPConnection) -> Any:
+        scope = connection.scope
+        overrides = getattr(scope.get("app"), "dependency_overrides", None)
+        stand_in = await _called(overrides[self._auth]) if overrides and self._auth in overrides else None
+        principal = None
+        if stand_in is None and scope["type"] == "http" and isinstance(self._route, Protect):
+            principal = self._front.granted_as_before(self._route, scope["headers"])
+        if principal is None:
+            principal = await self._judged(connection, stand_in)
+        scope[PRINCIPAL] = principal
+        return principal if self._make is None or principal is None else self._make(principal)
+
+    async def _judged(self, connection: HTTPConnection, stand_in: Any) -> Principal | None:
+        scope = connection.scope
+        if stand_in is None:
+            request = sent(scope)
+            outcome = await self._front.judge_as_async(self._route, request)
+            if request.kind == "websocket":
                 conceal(scope, request, self._front.without_credentials(request))
                 for remembered in ("_headers", "_query_params", "_url"):  # FastAPI has looked at them by now
                     connection.__dict__.pop(remembered, None)
-            else:
-                front = Front(_StandIn(stand_in, self._guard), **self._settings)  # type: ignore[arg-type]
-                outcome = await front.judge_as_async(route, _STAND_IN_REQUEST)
-            if isinstance(outcome, Challenge):
-                _see_to_answer(connection)
-                raise Refused(outcome)
-            principal = scope[PRINCIPAL] = outcome.principal
-            return principal if model is None or principal is None else model(principal)
+        else:
+            outcome = await self._front_of_stand_in(stand_in).judge_as_async(self._route, _STAND_IN_REQUEST)
+        if isinstance(outcome, Challenge):
+            _see_to_answer(connection)
+            raise Refused(outcome)
+        return outcome.principal
 
-        return demand
+
+# older FastAPIs read no annotation of an object's call that is a string
+_Demand.__call__.__annotations__["connection"] = HTTPConnection
+
+
+async def _called(override: Callable[[], Any]) -> Any:
+    given = override()
+    return await given if isawaitable(given) else given
 
 
 class _StandIn:

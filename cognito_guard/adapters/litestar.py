@@ -20,7 +20,7 @@ from litestar.types import Receive, Scope, Send
 from cognito_guard.front import Front, FrontSettings
 from cognito_guard.policy import Rule
 from cognito_guard.token.principal import Principal
-from cognito_guard.web.asgi_scope import conceal, refusal, sent
+from cognito_guard.web.asgi_scope import Caller, conceal, refusal, sent
 from cognito_guard.web.challenge import Challenge
 from cognito_guard.web.routes import Identify, Protect
 
@@ -52,8 +52,9 @@ class CognitoLitestar(InitPlugin):
         app = Litestar([orders], plugins=[cognito])
 
     Guards stand on any layer, and all of them must let a request through. The handler finds the Principal of the innermost as the
-    dependency `principal`, as `request.user`, and in `request.scope["cognito_guard.principal"]`. Litestar answers OPTIONS by itself
-    where no handler does, with the methods of the path; guards of the application cover that, others do not.
+    dependency `principal`, in `request.scope["cognito_guard.principal"]`, and within `request.user` (`.principal`, `.identity` is its
+    subject) and `request.auth.scopes`. Litestar answers OPTIONS by itself where no handler does, with the methods of the path; guards of
+    the application cover that, others do not.
 
     A refused websocket is closed before it is accepted, which servers turn into 403. Without the plugin, refusals keep their status and
     header fields in a body of Litestar's own, and there is no dependency `principal`. `settings` are those of every front.
@@ -97,7 +98,8 @@ class CognitoLitestar(InitPlugin):
                 return
             outcome = await self._front.judge_as_async(route, request)
             if not isinstance(outcome, Challenge):
-                scope[PRINCIPAL] = scope["user"] = outcome.principal
+                scope[PRINCIPAL] = outcome.principal
+                scope["user"] = scope["auth"] = Caller(outcome.principal)
                 conceal(scope, request, self._front.without_credentials(request))
             elif scope["type"] == "websocket":
                 raise WebSocketException(detail=outcome.code, code=4000 + outcome.status)

@@ -11,7 +11,6 @@ from functools import wraps
 from inspect import isclass, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from starlette.authentication import AuthCredentials, BaseUser, UnauthenticatedUser
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -22,9 +21,8 @@ from starlette.websockets import WebSocket
 from cognito_guard.errors import ConfigurationError
 from cognito_guard.front import Front, FrontSettings
 from cognito_guard.policy import Rule
-from cognito_guard.token.principal import Principal
 from cognito_guard.web import Identify, Protect
-from cognito_guard.web.asgi_scope import conceal, refusal, sent
+from cognito_guard.web.asgi_scope import Caller, conceal, refusal, sent
 from cognito_guard.web.challenge import Challenge
 from cognito_guard.web.decide import Forward
 from cognito_guard.web.request import Request
@@ -34,25 +32,6 @@ if TYPE_CHECKING:
 
 PRINCIPAL = "cognito_guard.principal"
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-
-
-class CognitoUser(BaseUser):
-    """The Principal as Starlette's `request.user` knows users."""
-
-    def __init__(self, principal: Principal) -> None:
-        self.principal = principal
-
-    @property
-    def is_authenticated(self) -> bool:
-        return True
-
-    @property
-    def display_name(self) -> str:
-        return self.principal.username or self.principal.client_id
-
-    @property
-    def identity(self) -> str:
-        return self.principal.subject
 
 
 class CognitoStarlette:
@@ -163,8 +142,7 @@ def _connection(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTTPConnection
 
 def _admit(scope: Scope, outcome: Forward, front: Front, request: Request) -> None:
     principal = scope[PRINCIPAL] = outcome.principal
-    scope["user"] = UnauthenticatedUser() if principal is None else CognitoUser(principal)
-    scope["auth"] = AuthCredentials([] if principal is None else ["authenticated", *sorted(principal.scopes)])
+    scope["user"] = scope["auth"] = Caller(principal)
     conceal(scope, request, front.without_credentials(request))
 
 

@@ -1,4 +1,4 @@
-"""A request as an ASGI scope tells it, and a refusal as the messages that an ASGI server takes.
+"""A request as an ASGI scope tells it, its caller as applications ask for it, and a refusal as the messages that an ASGI server takes.
 
 Decides which parts of a scope are facts, and how a websocket is refused before it is accepted. Sends nothing.
 """
@@ -8,11 +8,48 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
+from cognito_guard.token.principal import Principal
 from cognito_guard.web.challenge import Challenge
 from cognito_guard.web.credentials import SUBPROTOCOL, subprotocols, without_bearer
 from cognito_guard.web.request import HeaderPair, Request
 
 _SENT = "cognito_guard.sent"
+
+
+class Caller:
+    """The Principal, or nobody, as `request.user` and `request.auth` of Starlette and Litestar; false for nobody.
+
+    `identity` is the subject, `display_name` the username, or the client id of a machine; `scopes` holds `"authenticated"` and the
+    token's scopes, so that `@requires("authenticated")` and `@requires("orders/read")` of `starlette.authentication` work.
+    """
+
+    __slots__ = ("principal",)
+
+    def __init__(self, principal: Principal | None) -> None:
+        self.principal = principal
+
+    def __bool__(self) -> bool:
+        return self.principal is not None
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether there is a Principal."""
+        return self.principal is not None
+
+    @property
+    def display_name(self) -> str:
+        """For people; empty for nobody."""
+        return "" if self.principal is None else self.principal.username or self.principal.client_id
+
+    @property
+    def identity(self) -> str:
+        """Empty for nobody."""
+        return "" if self.principal is None else self.principal.subject
+
+    @property
+    def scopes(self) -> list[str]:
+        """Empty for nobody."""
+        return [] if self.principal is None else ["authenticated", *sorted(self.principal.scopes)]
 
 
 def from_scope(scope: Mapping[str, Any], headers: Sequence[HeaderPair]) -> Request:

@@ -160,7 +160,7 @@ async def test_without_starlettes_table_of_handlers_it_is_fastapis_answer() -> N
 async def refusal_of(auth: CognitoAuth) -> Refused:
     connection = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
     with pytest.raises(Refused) as caught:
-        await auth.requires().dependency(connection, None)
+        await auth.requires().dependency(connection)
     return caught.value
 
 
@@ -243,6 +243,59 @@ def test_a_stand_in_that_is_no_principal_lets_nobody_in() -> None:
     app.dependency_overrides[auth] = lambda: "jane"
     with pytest.raises(TypeError, match="no Principal"):
         TestClient(app).get("/orders")
+
+
+def test_whoever_stands_in_may_be_given_by_any_callable_without_parameters() -> None:
+    """Functions, coroutine functions, and objects with either as their call; where None is given, the token counts."""
+    app, auth = orders_app()
+    web = TestClient(app)
+    eve = as_user(username="eve")
+
+    async def given_later() -> Principal:
+        return eve()
+
+    class Given:
+        async def __call__(self) -> Principal:
+            return eve()
+
+    for override in (eve, given_later, Given()):
+        app.dependency_overrides[auth] = override
+        assert web.get("/maybe").json() == "eve"
+    app.dependency_overrides[auth] = lambda: None
+    assert web.get("/maybe", headers=bearer()).json() == "jane"
+    assert web.get("/orders").status_code == 401
+
+
+def test_a_stand_in_counts_for_its_key_and_its_application_alone() -> None:
+    """Mounted applications have overrides of their own, as ever in FastAPI; another CognitoAuth has its own holders."""
+    outer, auth = orders_app()
+    inner = FastAPI()
+
+    @inner.get("/x")
+    def x(who: Annotated[Principal, auth.requires()]) -> str | None:
+        return who.username
+
+    outer.mount("/inner", inner)
+    web = TestClient(outer)
+    outer.dependency_overrides[auth] = as_user(username="eve")
+    assert web.get("/maybe").json() == "eve"
+    assert web.get("/inner/x").status_code == 401
+    outer.dependency_overrides, inner.dependency_overrides = {auth_on(): as_user()}, {auth: as_user(username="eve")}
+    assert web.get("/maybe").json() is None
+    assert web.get("/staff/desk").status_code == 401
+    assert web.get("/inner/x").json() == "eve"
+
+
+def test_auth_itself_is_no_dependency() -> None:
+    """It would let everybody in: nobody gets through, and the error says what to write."""
+    app, auth = orders_app()
+
+    @app.get("/x", dependencies=[Depends(auth)])
+    def x() -> None:
+        raise AssertionError
+
+    with pytest.raises(ConfigurationError, match="requires"):
+        TestClient(app).get("/x", headers=bearer())
 
 
 def test_one_demand_alone_can_be_overridden() -> None:

@@ -95,16 +95,19 @@ async def test_the_behaviour_table_under_trio(table: Table) -> None:
 
 
 def test_the_principal_is_a_dependency_and_the_user() -> None:
-    """Also in synchronous handlers, and None where nobody signed in."""
+    """Also in synchronous handlers; where nobody signed in, None, and a user that is false."""
     cognito = CognitoLitestar(POOL.guard())
 
     @get("/orders", guards=[cognito.requires(HasScope("orders/read"))], sync_to_thread=True)
     def orders(principal: NamedDependency[Principal], request: Request[Any, Any, Any]) -> str:
-        assert request.user is principal
+        assert request.user.principal is principal
+        assert (request.user.identity, request.auth.scopes) == (principal.subject, ["authenticated", "orders/read"])
         return str(principal.username)
 
     @get("/maybe", guards=[cognito.optional()])
-    async def maybe(principal: NamedDependency[Principal | None]) -> str:
+    async def maybe(principal: NamedDependency[Principal | None], request: Request[Any, Any, Any]) -> str:
+        assert request.user.principal is principal
+        assert bool(request.user) is request.user.is_authenticated is (principal is not None)
         return str(principal and principal.username)
 
     with TestClient(application(orders, maybe, plugins=[cognito])) as web:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cognito_guard.web.asgi_scope import conceal, from_scope, refusal, sent
+from cognito_guard.testing import LocalUserPool
+from cognito_guard.web.asgi_scope import Caller, conceal, from_scope, refusal, sent
 from cognito_guard.web.challenge import Challenge, challenge
 
 MISSING: Challenge = challenge(None, realm="api")
@@ -23,6 +24,26 @@ def test_the_facts_of_a_scope() -> None:
     request = from_scope(scope, [(b"a", b"b")])
     assert (request.method, request.raw_path, request.root_path, request.query) == ("PUT", b"/a/x", "/a", b"q=1")
     assert request.headers == [(b"a", b"b")]
+
+
+def test_a_caller_is_the_principal_or_nobody() -> None:
+    """A person by username, a machine by client id; nobody is false, empty, and holds no scope, not even "authenticated"."""
+    pool = LocalUserPool()
+    guard = pool.guard()
+    person = Caller(guard.authenticate(pool.access(username="jane", scopes=["b", "a"])))
+    assert (bool(person), person.is_authenticated, person.display_name) == (True, True, "jane")
+    assert person.principal is not None
+    assert person.identity == person.principal.subject
+    assert person.scopes == ["authenticated", "a", "b"]
+    assert Caller(guard.authenticate(pool.machine())).display_name == pool.client
+    nobody = Caller(None)
+    assert (bool(nobody), nobody.is_authenticated, nobody.display_name, nobody.identity, nobody.scopes) == (
+        False,
+        False,
+        "",
+        "",
+        [],
+    )
 
 
 def test_a_refused_http_request_gets_one_start_and_one_body() -> None:
