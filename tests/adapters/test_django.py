@@ -321,7 +321,7 @@ def test_the_prefix_of_the_server() -> None:
         assert asgi("/api/open", root_path="/api")[0] == 200
         assert asgi("/api/open", root_path="/api", raw_path=None)[0] == 200
         assert asgi("/api/secret", root_path="/api")[0] == 401
-        assert asgi("/apiopen", root_path="/api")[0] == 400
+        assert asgi("/apiopen", root_path="/api")[0] in (400, 401)  # before 6.1 Django cuts within a segment: two readings
     front = Front(POOL.guard(), [Public("/files/*")])
     with site(path("files/<path:rest>", whoami), front=front, middleware=GUARDED):
         assert (
@@ -346,7 +346,7 @@ def test_force_script_name() -> None:
         assert asgi("/api/files/a%2fb")[0] == 400
         assert asgi("/api/secret")[0] == wsgi("/secret")[0] == 401
         assert asgi("/api/secret", JANE)[0] == wsgi("/secret", JANE)[0] == 200
-        assert asgi("/apiopen")[0] == 400
+        assert asgi("/apiopen")[0] in (400, 401)  # as above
 
 
 CASES = (*behaviour(POOL), *settings_behaviour(POOL))
