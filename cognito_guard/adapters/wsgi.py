@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cognito_guard.guard import Guard
 
 PRINCIPAL = "cognito_guard.principal"
+_REMEMBERED = 1024
+_LONGEST_REMEMBERED = 1024  # letters of a target
 
 
 class CognitoWSGI:
@@ -45,13 +47,34 @@ class CognitoWSGI:
             raise ConfigurationError("CognitoWSGI", ["app: give a WSGI application"])
         self._app = app
         self._front = Front(guard, routes, **settings)
+        # by what the server tells of a target, the facts that were read from it before
+        self._targets: dict[tuple[str, ...], tuple[str, str, bytes | None, str]] = {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        outcome = self._front.judge(from_environ(environ))
-        if isinstance(outcome, Challenge):
-            return _answer(outcome, start_response, head=environ["REQUEST_METHOD"] == "HEAD")
-        environ[PRINCIPAL] = outcome.principal
+        told = _told(environ)
+        facts = self._targets.get(told)
+        principal = None
+        if facts is not None and "HTTP_AUTHORIZATION" in environ:
+            authorization = environ["HTTP_AUTHORIZATION"].encode("latin-1", "replace")
+            principal = self._front.granted_before(*facts, [(b"authorization", authorization)])
+        if principal is None:
+            request = from_environ(environ)
+            outcome = self._front.judge(request)
+            if isinstance(outcome, Challenge):
+                return _answer(outcome, start_response, head=environ["REQUEST_METHOD"] == "HEAD")
+            principal = outcome.principal
+            if sum(map(len, told)) <= _LONGEST_REMEMBERED:
+                if len(self._targets) >= _REMEMBERED:
+                    self._targets.clear()
+                self._targets[told] = (request.method, request.path, request.raw_path, request.root_path)
+        environ[PRINCIPAL] = principal
         return self._app(environ, start_response)  # as it is, for the server to close
+
+
+def _told(environ: WSGIEnvironment) -> tuple[str, ...]:
+    """All that `from_environ` reads method and target from, but for the query."""
+    sent = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    return (environ["REQUEST_METHOD"], environ.get("SCRIPT_NAME") or "", environ.get("PATH_INFO") or "", sent.partition("?")[0])
 
 
 def _answer(answer: Challenge, start_response: StartResponse, *, head: bool) -> Iterable[bytes]:

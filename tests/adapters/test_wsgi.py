@@ -394,3 +394,45 @@ def test_the_behaviour_table_in_process(case: Case, caplog: pytest.LogCaptureFix
     assert case.check(status, headers, body, reached=bool(inner.environs)) == []
     parts = [part for _, value in case.headers for part in re.split(r"[ .,]", value) if len(part) >= 20]
     assert [part for part in parts if part in caplog.text] == []
+
+
+def test_the_behaviour_table_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One application gets every row twice: what it remembers of the first time changes no answer."""
+    inner = Recorder()
+    app = CognitoWSGI(inner, POOL.guard(), routes=settings_routes(), **sample_settings())
+    quick = []
+    granted_before = app._front.granted_before
+
+    def watched(*facts: Any) -> Any:
+        quick.append(granted_before(*facts))
+        return quick[-1]
+
+    monkeypatch.setattr(app._front, "granted_before", watched)
+    for case in [case for case in CASES if not case.keys_unavailable] * 2:
+        inner.environs.clear()
+        status, headers, body = call(app, as_a_server_would(case))
+        assert case.check(status, headers, body, reached=bool(inner.environs)) == [], case.name
+    assert sum(principal is not None for principal in quick) > 15
+
+
+def test_what_is_remembered_of_targets_is_all_that_tells_them_apart() -> None:
+    """A token that is known, and a PATH_INFO that is known, with another SCRIPT_NAME or target as sent; and no more than a bounded number."""
+    app, _ = guarded(Public("/open/*"), Protect("/repos/*", accepts=EncodedSlash), Protect("/staff/*", InGroup("staff")))
+    for _ in range(2):
+        assert call(app, environment("/repos/a/b", RAW_URI="/repos/a/b", **BEARER))[0] == 200
+        assert call(app, environment("/repos/a/b", RAW_URI="/repos/a/b?x=1", **BEARER))[0] == 200
+        assert call(app, environment("/repos/a/b", RAW_URI="/repos/a/b#/x", **BEARER))[0] == 400
+        assert (
+            call(app, environment("/repos/a/b", RAW_URI="/repos/a%2f..%2fb", **BEARER))[0] == 200
+        )  # not what was sent: rewritten
+        assert call(app, environment("/repos/a/b", "DELETE", **BEARER))[0] == 200
+        assert call(app, environment("/staff/a", **BEARER))[0] == 403
+        assert call(app, environment("/a", script_name="/staff", **BEARER))[0] == 200
+        assert call(app, environment("/staff/a", script_name="/a", **BEARER))[0] == 403
+        assert call(app, environment("/repos/a", HTTP_AUTHORIZATION=f"Bearer {GOOD},Bearer {GOOD}"))[0] == 400
+        assert call(app, environment("/repos/a"))[0] == 401
+    for at in range(3000):
+        assert call(app, environment(f"/repos/{at}", **BEARER))[0] == 200
+    assert call(app, environment(f"/repos/{'x' * 5000}", **BEARER))[0] == 200
+    assert len(app._targets) <= 1024
+    assert max(len("".join(told)) for told in app._targets) <= 1024
