@@ -161,7 +161,7 @@ def test_the_error_codes_and_names_that_it_shows_are_real():
     import cognito_guard
     from cognito_guard import testing, web
 
-    adapters = [ast.parse(path.read_text()) for path in (TOP / "cognito_guard" / "adapters").glob("*.py")]
+    adapters = [ast.parse(path.read_text()) for path in (Path(cognito_guard.__file__).parent / "adapters").glob("*.py")]
     classes = {node.name for tree in adapters for node in tree.body if isinstance(node, ast.ClassDef)}
     public = {*cognito_guard.__all__, *web.__all__, *testing.__all__, *classes}
     capitalised = set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)(?:\(.*?\))?`", README))

@@ -119,7 +119,7 @@ def test_every_fixture_is_documented(pytester, run):
 
 def test_the_entry_point_names_the_plugin():
     """pytest finds the plugin through the package's metadata."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     named = project["entry-points"]["pytest11"]
     assert named == {"cognito_guard": pytest_plugin.__name__}
     assert import_module(named["cognito_guard"]) is pytest_plugin
