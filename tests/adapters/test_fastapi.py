@@ -466,3 +466,31 @@ def test_a_websockets_token_is_kept_from_the_endpoint() -> None:
     with web.websocket_connect(f"/feed?token={token}&page=2") as socket:
         told = socket.receive_json()
     assert told[:2] == ["jane", "page=2"]
+
+
+async def test_a_token_that_is_known_meets_every_demand_anew() -> None:
+    """The quick way: the second time a demand is met as the first, an optional one too, and a rule still refuses."""
+    auth = auth_on()
+    app = FastAPI(**auth.docs())
+    headers = bearer(username="jane", scopes=["orders/read"])
+
+    @app.get("/any")
+    def any_token(who: Annotated[Principal, auth.requires()]) -> str:
+        return str(who.username)
+
+    @app.get("/maybe")
+    def maybe(who: Annotated[Who, auth.optional()]) -> str:
+        return str(who and who.username)
+
+    @app.get("/staff")
+    def staff(who: Annotated[Principal, auth.requires(InGroup("staff"))]) -> str:
+        return str(who.username)
+
+    async with client(app) as web:
+        for _ in range(2):
+            assert (await web.get("/any", headers=headers)).json() == "jane"
+            assert (await web.get("/maybe", headers=headers)).json() == "jane"
+            assert (await web.get("/staff", headers=headers)).status_code == 403
+            assert (await web.get("/any")).status_code == 401
+        app.dependency_overrides[auth] = as_user(username="eve")
+        assert (await web.get("/any", headers=headers)).json() == "eve"

@@ -431,6 +431,13 @@ def test_what_is_remembered_of_targets_is_all_that_tells_them_apart() -> None:
         assert call(app, environment("/staff/a", script_name="/a", **BEARER))[0] == 403
         assert call(app, environment("/repos/a", HTTP_AUTHORIZATION=f"Bearer {GOOD},Bearer {GOOD}"))[0] == 400
         assert call(app, environment("/repos/a"))[0] == 401
+    app, _ = guarded(Public("/open/*"), Protect("/x/*", InGroup("staff"), methods="DELETE"), Protect("/x/*"))
+    for _ in range(2):
+        assert call(app, environment("/x/a", **BEARER))[0] == 200
+        assert call(app, environment("/x/a", "DELETE", **BEARER))[0] == 403
+        assert call(app, environment("/x/a/b", RAW_URI="/api/x/a%2fb", **BEARER))[0] == 200  # rewritten by somebody above
+        assert call(app, environment("/x/a/b", script_name="/api", RAW_URI="/api/x/a%2fb", **BEARER))[0] == 400
+    app, _ = guarded(Public("/open/*"), Protect("/repos/*"))
     for at in range(3000):
         assert call(app, environment(f"/repos/{at}", **BEARER))[0] == 200
     assert call(app, environment(f"/repos/{'x' * 5000}", **BEARER))[0] == 200
