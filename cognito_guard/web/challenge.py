@@ -6,36 +6,18 @@ the rule only what its Denied marks as tellable: lacking scopes, and the sign-in
 
 from __future__ import annotations
 
-import json
 import math
 import re
 
 from cognito_guard.errors import REJECTIONS, CredentialsRefused, TokenRejected, Unavailable
 from cognito_guard.policy import Denied, StepUp
-from cognito_guard.value import Value
 from cognito_guard.web.paths import TwoFaced
+from cognito_guard.web.problem import Challenge, HeaderPairs, problem
 
-HeaderPairs = tuple[tuple[bytes, bytes], ...]
+__all__ = ["Challenge", "HeaderPairs", "Refusal", "challenge", "realm_problem"]
+
 Refusal = TokenRejected | CredentialsRefused | Unavailable | Denied | TwoFaced | None
 """What stands in the way of a request; None is the absence of Bearer credentials."""
-
-
-class Challenge(Value):
-    """An answer that is ready to send: status, header pairs (names in lower case) and body. `code` is stable, for logs and counters.
-
-    The body is a problem document (RFC 9457): `type`, `title`, `status` and `detail`, beside them `code` and `error`, which is the error
-    of the Bearer challenge where there is one. To a HEAD request send the headers alone. The one answer that is no refusal is
-    a resource's metadata (RFC 9728), with status 200, or 204 for its preflight.
-    """
-
-    __slots__ = ("status", "code", "headers", "body")
-    status: int
-    code: str
-    headers: HeaderPairs
-    body: bytes
-
-    def __init__(self, status: int, code: str, headers: HeaderPairs, body: bytes) -> None:
-        self._set(status=status, code=code, headers=headers, body=body)
 
 
 def challenge(refusal: Refusal, *, realm: str, resource_metadata: str = "") -> Challenge:
@@ -49,7 +31,7 @@ def challenge(refusal: Refusal, *, realm: str, resource_metadata: str = "") -> C
         case None | CredentialsRefused(code="credentials_missing"):
             # RFC 6750 §3.1: a request without credentials gets no error code in its challenge
             text = "this resource needs a Bearer token"
-            return _answer(401, "unauthorized", "credentials_missing", text, _bearer(common))
+            return problem(401, "unauthorized", "credentials_missing", text, _bearer(common))
         case CredentialsRefused(code=code):
             text = "send one token, and once: 'Bearer', a space and the token in one Authorization field"
             return _refused(400, "invalid_request", code, text, common)
@@ -58,7 +40,7 @@ def challenge(refusal: Refusal, *, realm: str, resource_metadata: str = "") -> C
         case Unavailable(code=code, retry_after=wait):
             text = "the token cannot be judged at the moment; try again later"
             seconds = max(1, math.ceil(wait)) if math.isfinite(wait) else 60
-            return _answer(503, "temporarily_unavailable", code, text, (b"retry-after", b"%d" % seconds))
+            return problem(503, "temporarily_unavailable", code, text, (b"retry-after", b"%d" % seconds))
         case Denied(step_up=StepUp(acr_values=levels, max_age=most)):
             error, text = "insufficient_user_authentication", "this resource asks for a stronger or a more recent sign-in"
             age = "" if most is None else str(most)
@@ -68,7 +50,7 @@ def challenge(refusal: Refusal, *, realm: str, resource_metadata: str = "") -> C
             return _refused(403, "insufficient_scope", "insufficient_scope", text, common, scope=" ".join(scopes))
         case TwoFaced(reason=reason):
             text = f"the target of the request has two readings: {reason}"
-            return _answer(400, "invalid_request", "target_ambiguous", text)
+            return problem(400, "invalid_request", "target_ambiguous", text)
         case _:
             raise TypeError("a result outside the family, which never becomes an answer")
 
@@ -81,7 +63,7 @@ def realm_problem(realm: object) -> str | None:
 
 
 def _refused(status: int, error: str, code: str, text: str, common: dict[str, str], **more: str) -> Challenge:
-    return _answer(status, error, code, text, _bearer({**common, "error": error, "error_description": text, **more}))
+    return problem(status, error, code, text, _bearer({**common, "error": error, "error_description": text, **more}))
 
 
 def _bearer(parameters: dict[str, str]) -> tuple[bytes, bytes]:
@@ -89,18 +71,3 @@ def _bearer(parameters: dict[str, str]) -> tuple[bytes, bytes]:
     address were vetted, scopes and levels were by their rules, and the texts are our own."""
     listed = ", ".join(f'{name}="{text}"' for name, text in parameters.items() if text)
     return b"www-authenticate", f"Bearer {listed}".encode("ascii")
-
-
-def _answer(status: int, error: str, code: str, text: str, *headers: tuple[bytes, bytes]) -> Challenge:
-    # "about:blank" (RFC 9457 §4.2.1): the status says it all, and the title is its phrase; what is more, `code` tells
-    problem = {"type": "about:blank", "title": _PHRASES[status], "status": status, "detail": text, "code": code, "error": error}
-    body = json.dumps(problem).encode("ascii")
-    fixed = (
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-control", b"no-store"),
-    )
-    return Challenge(status, code, (*headers, *fixed), body)
-
-
-_PHRASES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}
