@@ -98,15 +98,16 @@ class Recorder:
         span = _current_span() if "opentelemetry.trace" in sys.modules else None
         if self._on_decision is None and span is None and not _log.isEnabledFor(logging.DEBUG):
             return
+        enforced = self._enforced and isinstance(route, Route) and route.mode is None
         if isinstance(result, Principal):
-            decision = Decision("granted", "granted", None, route, result, enforced=self._enforced)
+            decision = Decision("granted", "granted", None, route, result, enforced=enforced)
         else:
             code = "public" if isinstance(route, Public) else "preflight" if isinstance(route, Preflights) else "anonymous"
-            decision = Decision("open", code, None, route, result, enforced=self._enforced)
+            decision = Decision("open", code, None, route, result, enforced=enforced)
         self._tell(logging.DEBUG, decision, span)
 
-    def answered(self, answer: Challenge, route: Route | TwoFaced | None, result: Result) -> None:
-        """A request was answered, or would have been."""
+    def answered(self, answer: Challenge, route: Route | TwoFaced | None, result: Result, *, enforced: bool = True) -> None:
+        """A request was answered; not `enforced`, it would have been."""
         verdict: Verdict = "refused"
         level = logging.INFO
         if isinstance(result, Unavailable):
@@ -117,12 +118,12 @@ class Recorder:
             verdict = "rejected"
         elif answer.status < 300:
             verdict, level = "open", logging.DEBUG
-        if not self._enforced:
+        if not enforced:
             level = max(level, logging.WARNING)
         span = _current_span() if "opentelemetry.trace" in sys.modules else None
         if self._on_decision is None and span is None and not _log.isEnabledFor(level):
             return
-        self._tell(level, Decision(verdict, answer.code, answer.status, route, result, enforced=self._enforced), span)
+        self._tell(level, Decision(verdict, answer.code, answer.status, route, result, enforced=enforced), span)
 
     def failed(self, what: str) -> None:
         """A hook of the user's raised: tell the first time, with the traceback of the exception at hand."""

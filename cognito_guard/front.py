@@ -83,6 +83,9 @@ class Front:
         self._recorder = Recorder(settings.get("on_decision"), enforced=not self._report_only)
         if self._report_only:
             _log.warning("report-only: every request is let through, whatever is decided about it")
+        else:
+            for route in self._routes.report_only:
+                _log.warning("report-only: %s lets every request through, whatever is decided about it", route)
 
     def judge(self, request: Request) -> Outcome:
         """Forward or Challenge, by the routes; for middlewares in threads.
@@ -90,15 +93,20 @@ class Front:
         A Challenge is to be sent as it is. An exception out of the Guard that is no rejection, refusal or outage is a bug and comes
         through: answer 500, never forward.
         """
-        if self._resource is not None and (document := self._resource.answer(request)) is not None:
-            return self._told(document)
-        return self.judge_as(self._route(request), request)
+        document = self.document(request)
+        return document if document is not None else self.judge_as(self.route(request), request)
 
     async def judge_async(self, request: Request) -> Outcome:
         """`judge` for event loops, asyncio's and trio's."""
-        if self._resource is not None and (document := self._resource.answer(request)) is not None:
-            return self._told(document)
-        return await self.judge_as_async(self._route(request), request)
+        document = self.document(request)
+        return document if document is not None else await self.judge_as_async(self.route(request), request)
+
+    def document(self, request: Request) -> Challenge | None:
+        """The metadata of the resource, if that is what the request asks for: the first step of `judge`."""
+        document = None if self._resource is None else self._resource.answer(request)
+        if document is not None:
+            self._recorder.answered(document, None, None)
+        return document
 
     def without_credentials(self, request: Request) -> Request:
         """The request as the application may see it: of a websocket, a token in the query or among the subprotocols is taken out.
@@ -164,7 +172,8 @@ class Front:
             return self._close(route, malformed(token) or refusal, request)
         return self._close(route, _verified(principal), request)
 
-    def _route(self, request: Request) -> Route | TwoFaced:
+    def route(self, request: Request) -> Route | TwoFaced:
+        """What decides about the request: the second step of `judge`, which `judge_as` completes."""
         if self._routes.know_preflights and request.kind == "http" and is_preflight(request.method, request.headers):
             path = read_path(request.path, request.raw_path, request.root_path)
             return self._routes.match(request.method, path, preflight=True)
@@ -180,10 +189,6 @@ class Front:
                     self._remembered.clear()
                 self._remembered[target] = route
         return route
-
-    def _told(self, document: Challenge) -> Challenge:
-        self._recorder.answered(document, None, None)
-        return document
 
     def _credentials(self, route: Route | TwoFaced, request: Request) -> str | CredentialsRefused | None:
         """The token to ask the Guard about; none where the request is decided without one.
@@ -203,8 +208,9 @@ class Front:
         if isinstance(outcome, Forward):
             self._recorder.forwarded(route, result)
             return outcome
-        self._recorder.answered(outcome, route, result)
-        if self._report_only:
+        enforced = not self._report_only and (isinstance(route, TwoFaced) or route.mode is None)
+        self._recorder.answered(outcome, route, result, enforced=enforced)
+        if not enforced:
             return Forward(None)
         return outcome if self._error_page is None else self._paged(self._error_page, outcome, request)
 

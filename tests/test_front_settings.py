@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cognito_guard.errors import TokenRejected, Unavailable
+from cognito_guard.errors import ConfigurationError, TokenRejected, Unavailable
 from cognito_guard.front import Decision, Front, Request
 from cognito_guard.policy import HasScope, InGroup
 from cognito_guard.testing import LocalUserPool
@@ -131,6 +131,31 @@ def test_report_only_is_loud_when_built(caplog: pytest.LogCaptureFixture) -> Non
     caplog.clear()
     assert status(Front(GUARD).judge(asking())) == 401
     assert caplog.messages == []
+
+
+async def test_report_only_for_one_route(caplog: pytest.LogCaptureFixture) -> None:
+    """That route alone lets pass, and says so; every other refuses, and so does a target with two readings."""
+    told: list[Decision] = []
+    trial = Protect("/new/*", InGroup("staff"), mode=ReportOnly)
+    front = Front(GUARD, [trial, Protect("/staff", InGroup("staff"))], on_decision=told.append)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert repr(trial) in caplog.messages[0]
+    for request in (asking(None, "/new/x"), asking(PLAIN, "/new/x"), asking(EXPIRED, "/new")):
+        assert front.judge(request) == await front.judge_async(request) == Forward(None)
+    assert isinstance(front.judge(asking(STAFF, "/new/x")), Forward)
+    assert {decision.enforced for decision in told} == {False}
+    told.clear()
+    assert status(front.judge(asking(PLAIN, "/staff"))) == 403
+    assert status(front.judge(asking(None, "/new/../x"))) == 400
+    assert status(front.judge(asking(path="/x"))) == 401
+    assert {decision.enforced for decision in told} == {True}
+
+
+def test_a_route_has_no_other_mode() -> None:
+    """No truth value loosens anything."""
+    for mode in (True, False, "report-only"):
+        with pytest.raises(ConfigurationError, match="mode: "):
+            Protect("/x", mode=mode)  # type: ignore[arg-type]
 
 
 async def test_a_bug_stays_a_bug_in_report_only_mode() -> None:

@@ -14,6 +14,7 @@ from cognito_guard.errors import ConfigurationError
 from cognito_guard.policy import Rule
 from cognito_guard.value import Value
 from cognito_guard.web.paths import TwoFaced, read_path
+from cognito_guard.web.report_only import _ReportOnly
 
 
 class _EncodedSlash(Value):
@@ -40,6 +41,7 @@ class Route(Value):
     __slots__ = ("pattern", "methods")
     pattern: str
     methods: frozenset[str] | None
+    mode: _ReportOnly | None = None
 
     def __init__(self, pattern: str, *, methods: str | Iterable[str] | None = None) -> None:
         problems = [*_pattern_problems(pattern)]
@@ -88,11 +90,13 @@ class Protect(Route):
 
     `Protect("/x/*")` also covers `/x`, and GET among `methods` also covers HEAD. `accepts=EncodedSlash` takes a path with `%2f`
     if it falls under this route whether the slash separates or not; every other path with two readings stays refused.
+    `mode=ReportOnly` judges and records, and refuses nothing, under this route alone: it is open while this stands.
     """
 
-    __slots__ = ("rule", "accepts")
+    __slots__ = ("rule", "accepts", "mode")
     rule: Rule | None
     accepts: _EncodedSlash | None
+    mode: _ReportOnly | None
 
     def __init__(
         self,
@@ -101,13 +105,16 @@ class Protect(Route):
         *,
         methods: str | Iterable[str] | None = None,
         accepts: _EncodedSlash | None = None,
+        mode: _ReportOnly | None = None,
     ) -> None:
         problems = [*_pattern_problems(pattern)]
-        self._set(pattern=pattern, rule=rule, methods=_method_names(methods, problems), accepts=accepts)
+        self._set(pattern=pattern, rule=rule, methods=_method_names(methods, problems), accepts=accepts, mode=mode)
         if rule is not None and not isinstance(rule, Rule):
             problems.append("rule: give a rule such as HasScope('orders/read') or InGroup('staff'); parse_rule(text) reads text")
         if accepts is not None and not isinstance(accepts, _EncodedSlash):
             problems.append("accepts: the one thing that a route can accept is the exported value EncodedSlash")
+        if mode is not None and not isinstance(mode, _ReportOnly):
+            problems.append("mode: the one mode there is to name is the exported value ReportOnly; leave it out to enforce")
         if problems:
             raise ConfigurationError(f"Protect({pattern!r})", problems)
 
@@ -136,6 +143,7 @@ class Routes:
         self._same_for_all = _same_for_all(judged)
         self._preflights = _Table(given, "OPTIONS")
         self.know_preflights = len(judged) < len(given)
+        self.report_only = [route for route in given if route.mode is not None]
 
     def match(self, method: str, path: str | TwoFaced, *, preflight: bool = False) -> Route | TwoFaced:
         """The route that decides about a request, or what makes its target ambiguous: refuse it then (400).
@@ -192,7 +200,7 @@ def _same_for_all(routes: Iterable[Route]) -> Route | None:
     """A route with the one demand that every path meets, however it is read; None where it depends on the path."""
     demands: dict[object, Route] = {}
     for route in (*routes, UNNAMED):
-        demands[type(route), route.rule if isinstance(route, Protect) else None] = route
+        demands[type(route), route.rule if isinstance(route, Protect) else None, route.mode] = route
         if route.pattern == "/*" and route.methods is None:
             break
     return demands.popitem()[1] if len(demands) == 1 else None
