@@ -19,6 +19,7 @@ from cognito_guard.web.decide import Result
 from cognito_guard.web.paths import TwoFaced
 from cognito_guard.web.routes import Preflights, Protect, Public, Route
 
+_set = object.__setattr__
 Verdict = Literal["granted", "open", "denied", "rejected", "refused", "unavailable"]
 
 
@@ -53,19 +54,17 @@ class Decision(Value):
         *,
         enforced: bool = True,
     ) -> None:
-        rule = route.rule if isinstance(route, Protect) else None
+        # one is made for each request: what `Value._set` would do, written out
+        _set(self, "verdict", verdict)
+        _set(self, "code", code)
+        _set(self, "status", status)
+        _set(self, "enforced", enforced)
+        _set(self, "route", route.pattern if isinstance(route, Route) else None)
+        _set(self, "rule", route.rule_text if isinstance(route, Protect) else None)
         principal = result if isinstance(result, Principal) else None
-        self._set(
-            verdict=verdict,
-            code=code,
-            status=status,
-            enforced=enforced,
-            route=route.pattern if isinstance(route, Route) else None,
-            rule=None if rule is None else str(rule),
-            subject=None if principal is None else principal.subject,
-            client_id=None if principal is None else principal.client_id,
-            jti=None if principal is None else principal.jti,
-        )
+        _set(self, "subject", None if principal is None else principal.subject)
+        _set(self, "client_id", None if principal is None else principal.client_id)
+        _set(self, "jti", None if principal is None else principal.jti)
 
     @property
     def facts(self) -> dict[str, str | int | bool]:

@@ -93,10 +93,11 @@ class Protect(Route):
     `mode=ReportOnly` judges and records, and refuses nothing, under this route alone: it is open while this stands.
     """
 
-    __slots__ = ("rule", "accepts", "mode")
+    __slots__ = ("rule", "accepts", "mode", "_rule_text")
     rule: Rule | None
     accepts: _EncodedSlash | None
     mode: _ReportOnly | None
+    _rule_text: str | None
 
     def __init__(
         self,
@@ -117,6 +118,12 @@ class Protect(Route):
             problems.append("mode: the one mode there is to name is the exported value ReportOnly; leave it out to enforce")
         if problems:
             raise ConfigurationError(f"Protect({pattern!r})", problems)
+        self._set(_rule_text=None if rule is None else str(rule))
+
+    @property
+    def rule_text(self) -> str | None:
+        """The rule as text, made once: every decision tells it."""
+        return self._rule_text
 
 
 class Routes:
