@@ -9,6 +9,8 @@ from typing import Annotated
 
 import jwt
 from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi_cognito import CognitoAuth as FastAPICognito
+from fastapi_cognito import CognitoSettings, CognitoToken
 from flask import Flask
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -79,6 +81,38 @@ fastapi_pyjwt = FastAPI()
 
 @fastapi_pyjwt.get("/orders/{number}")
 async def pyjwt_order(number: str, claims: Annotated[dict[str, object], Depends(pyjwt_claims)]) -> dict[str, str]:
+    return {"order": number}
+
+
+theirs = FastAPICognito(
+    CognitoSettings(
+        check_expiration=True,
+        jwt_header_name="Authorization",
+        jwt_header_prefix="Bearer",
+        userpools={
+            "shop": {
+                "region": pool.id.partition("_")[0],
+                "userpool_id": pool.id,
+                "app_client_id": client,
+                "jwks_url": os.environ["JWKS"],  # it reads a file too, once
+            }
+        },
+    )
+)
+
+
+async def their_token(token: Annotated[CognitoToken, Depends(theirs.auth_required)]) -> CognitoToken:
+    """The package as its README shows it, and the scope by hand, since it has no rules; unlike the others it compares no issuer."""
+    if "orders/read" not in token.scope.split(" "):
+        raise HTTPException(403)
+    return token
+
+
+fastapi_cognito = FastAPI()
+
+
+@fastapi_cognito.get("/orders/{number}")
+async def their_order(number: str, token: Annotated[CognitoToken, Depends(their_token)]) -> dict[str, str]:
     return {"order": number}
 
 

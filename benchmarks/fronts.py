@@ -7,7 +7,8 @@ the server more than a guard does, and only the slower of two servers lets its c
 
 Warm: the same few hundred tokens again and again, as in production. Goal: a protected Starlette route reaches at least 90 % of the
 requests per second of the unprotected one, and a WSGI application under gunicorn likewise. Beside them, in the same run, what
-people write without us: a FastAPI dependency over PyJWT with its keys kept. Needs wrk; load stays on 127.0.0.1 and is bounded.
+people use without us: a FastAPI dependency over PyJWT with its keys kept, and the package fastapi-cognito, which reads the same JWK Set
+from a file and keeps it. Needs wrk; load stays on 127.0.0.1 and is bounded.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ SERVERS = {
     "FastAPI, unprotected": ("asgi", "fastapi_open"),
     "FastAPI with CognitoAuth": ("asgi", "fastapi_guarded"),
     "FastAPI with a PyJWT dependency": ("asgi", "fastapi_pyjwt"),
+    "FastAPI with fastapi-cognito": ("asgi", "fastapi_cognito"),
     "Flask, unprotected": ("wsgi", "flask_open"),
     "Flask behind CognitoWSGI": ("wsgi", "flask_guarded"),
 }
@@ -62,6 +64,7 @@ PAIRS = (
     ("Starlette behind CognitoASGI", "Starlette, unprotected"),
     ("FastAPI with CognitoAuth", "FastAPI, unprotected"),
     ("FastAPI with a PyJWT dependency", "FastAPI, unprotected"),
+    ("FastAPI with fastapi-cognito", "FastAPI, unprotected"),
     ("Flask behind CognitoWSGI", "Flask, unprotected"),
 )
 
