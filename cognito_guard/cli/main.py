@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Never
 
 from cognito_guard import __version__
-from cognito_guard.cli import demo, verify
+from cognito_guard.cli import demo, explain, verify
 from cognito_guard.errors import ConfigurationError
 
-COMMANDS = (verify, demo)
+COMMANDS = (verify, explain, demo)
 _TOKEN = re.compile(r"eyJ[\w.=-]{20,}")
 _OPTION = re.compile(r"--?[a-z][a-z-]*")
 

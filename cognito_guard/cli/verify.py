@@ -7,26 +7,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
-import time
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
+from cognito_guard.cli import pool_options
 from cognito_guard.errors import ConfigurationError, TokenRejected, Unavailable
 from cognito_guard.guard import Guard
-from cognito_guard.keys import StaticKeys
 from cognito_guard.policy import Denied, Rule, parse_rule
-from cognito_guard.pool import JwksFile, Profile, UserPool
-from cognito_guard.token.claims import MAX_DATE
 from cognito_guard.token.principal import Principal
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _LONGEST_LINE = 128 * 1024  # above any token that is accepted: what is longer is answered without being held
-_TOKEN_USES = ("access", "id", "any")
-_SECONDS = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
 
 _DESCRIPTION = """\
 Verify tokens. Without TOKEN, read one token a line from standard input. Each line, a blank one too, is answered at once and in
@@ -62,15 +56,7 @@ def add_to(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    # what is wrong or missing is judged in _settings, which reports all of it at once
-    parser.add_argument("--pool", action="append", metavar="ID", help="user pool id; may be given several times")
-    parser.add_argument(
-        "--client", action="append", metavar="ID", help="app client id, of any of the pools; may be given several times"
-    )
-    parser.add_argument("--token-use", default="access", metavar="USE", help="access (the default), id, or any for both")
-    parser.add_argument("--jwks", metavar="FILE", help="a JWK Set with the keys of every --pool; nothing is fetched then")
-    parser.add_argument("--now", metavar="SECONDS", help="judge as of this time, in seconds since 1970; default: the clock's")
-    parser.add_argument("--leeway", metavar="SECONDS", help="by how much clocks may differ; default: 0")
+    pool_options.add_to(parser)
     parser.add_argument(
         "--require", metavar="RULE", help="what the holder must have, such as 'scope:orders/read and group:staff'"
     )
@@ -130,51 +116,8 @@ def describe(principal: Principal) -> dict[str, Any]:
 
 
 def _settings(options: argparse.Namespace, problems: list[str]) -> tuple[Guard, Rule | None]:
-    """The Guard and the rule that the options name. Each option is judged by itself, so that none hides another's mistake."""
-    pool_ids, clients = dict.fromkeys(options.pool or ()), options.client or []
-    if not pool_ids:
-        problems.append("--pool: it is missing; name the user pool whose tokens are meant, such as eu-west-1_AbC123xyz")
-    for pool_id in pool_ids:
-        try:
-            UserPool(pool_id)
-        except ConfigurationError as error:
-            # what follows "for an emulator" names an argument of UserPool, and no option stands for it here
-            problems += [
-                f"--pool: {pool_id!r}: {_sentence(problem).partition('; for an emulator')[0]}" for problem in error.problems
-            ]
-    if not clients:
-        problems.append("--client: it is missing; name the app client to which the tokens were issued")
-    for client in dict.fromkeys(clients):
-        try:
-            UserPool("eu-west-1_Any").access_tokens(client=client)  # a client id looks the same in every pool
-        except ConfigurationError as error:
-            problems += [f"--client: {_sentence(problem)}" for problem in error.problems]
-    if options.token_use not in _TOKEN_USES:
-        problems.append(f"--token-use: write access, id or any; not {options.token_use!r}")
-    now = _seconds(options.now, "--now", problems)
-    leeway = _seconds(options.leeway, "--leeway", problems) or 0
     rule = _rule(options.require, problems)
-    keys = options.jwks
-    if keys is not None and (not keys or keys.lower().startswith(("http://", "https://"))):
-        problems.append("--jwks: give the path of a JWK Set file; without --jwks the keys are fetched from AWS")
-    elif keys is not None and problems:  # without problems the Guard reads it, and a pipe can be read only once
-        try:
-            StaticKeys(JwksFile(keys), algorithms=("RS256",))
-        except ConfigurationError as error:
-            problems += [f"--{problem}" for problem in error.problems]
-    if problems:
-        raise ConfigurationError("verify", problems)
-    profiles: list[Profile] = []
-    for pool in [UserPool(pool_id, jwks=keys) for pool_id in pool_ids]:
-        if options.token_use != "id":
-            profiles.append(pool.access_tokens(client=clients))
-        if options.token_use != "access":
-            profiles.append(pool.id_tokens(client=clients))
-    try:
-        return Guard(*profiles, leeway=leeway, clock=time.time if now is None else lambda: now, cache_tokens=0), rule
-    except ConfigurationError as error:
-        problems = [f"--{problem}" for problem in error.problems]  # those of the JWK Set file; all else was judged above
-    raise ConfigurationError("verify", problems)
+    return pool_options.guard_of(options, problems, "verify"), rule
 
 
 def _rule(text: str | None, problems: list[str]) -> Rule | None:
@@ -185,20 +128,6 @@ def _rule(text: str | None, problems: list[str]) -> Rule | None:
     except ConfigurationError as error:
         problems += [f"--require: {problem}" for problem in error.problems]
     return None
-
-
-def _seconds(text: str | None, option: str, problems: list[str]) -> float | None:
-    if text is None:
-        return None
-    if _SECONDS.fullmatch(text) and float(text) <= MAX_DATE:
-        return float(text)
-    problems.append(f"{option}: write seconds, such as 60 or 1767225600; not {text!r}")
-    return None
-
-
-def _sentence(problem: str) -> str:
-    """A problem without the name of the argument, which here has another."""
-    return problem.partition(": ")[2]
 
 
 def _tokens(given: str | None) -> Iterator[bytes]:

@@ -353,13 +353,13 @@ def test_every_mistake_at_once(cli, tmp_path):
         "--fast: there is no such option",
         "--quick: there is no such option",
         "arguments: 1 too many, which nothing here takes",
+        *(line for line in told if line.startswith("--require: character 16: ")),
         "--pool: 'x': write the pool's id as the console shows it, such as 'eu-west-1_AbC123xyz'",
-        "--pool: 'cn-north-1_abc': the China regions have no user pools",
+        "--pool: 'cn-north-1_abc': the China regions have no user pools; for an emulator give --issuer",
         "--client: 'a b' is no app client id (1 to 128 letters, digits, '_' and '+')",
         "--token-use: write access, id or any; not 'both'",
         "--now: write seconds, such as 60 or 1767225600; not 'soon'",
         "--leeway: write seconds, such as 60 or 1767225600; not '-1'",
-        *(line for line in told if line.startswith("--require: character 16: ")),
         f"--jwks: {tmp_path}: the file cannot be read (Is a directory); give the path of a JWK Set file",
     ]
     assert ran.err.endswith("'cognito-guard verify --help' explains.\n")
