@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import typing
+from pathlib import Path
 
 import pytest
 
+import cognito_guard
 from cognito_guard import errors
 from cognito_guard.reasons import REASONS
 
@@ -19,6 +22,22 @@ CODES = {
 def test_every_code_has_a_text() -> None:
     """Those of the errors, and those of challenges that no error carries."""
     assert CODES | {"insufficient_scope", "insufficient_user_authentication", "target_ambiguous"} <= set(REASONS)
+
+
+def test_every_answer_of_ours_has_a_text() -> None:
+    """Whatever code the sources give to a problem document or a challenge that refuses."""
+    package = Path(cognito_guard.__file__).parent
+    answers = {"problem": 2, "_bad": 0}
+    told = {
+        argument.value
+        for path in package.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in answers
+        for argument in call.args[answers[call.func.id] :][:1]
+        if isinstance(argument, ast.Constant)
+    }
+    assert {"credentials_missing", "upstream_timeout", "framing_refused"} <= told
+    assert told <= set(REASONS)
 
 
 @pytest.mark.parametrize("code", sorted(REASONS))

@@ -1,24 +1,9 @@
-"""What each stable code means, why it happens with Cognito, and what to do: the texts behind `cognito-guard explain CODE`.
-
-Decides wording only. Every code that an error, a challenge or the gateway can carry stands here; nothing of a request does.
-"""
+"""The codes of errors and challenges: what is wrong with a token, with the credentials, or with what their holder may do. Wording only."""
 
 from __future__ import annotations
 
 from cognito_guard.errors import REJECTIONS
-from cognito_guard.value import Value
-
-
-class Reason(Value):
-    """One code: what it means, why it happens with Cognito, and what whoever meets it should do."""
-
-    __slots__ = ("meaning", "why", "advice")
-    meaning: str
-    why: str
-    advice: str
-
-    def __init__(self, meaning: str, why: str, advice: str) -> None:
-        self._set(meaning=meaning, why=why, advice=advice)
+from cognito_guard.reasons.reason import Reason
 
 
 # of a rejection: why, and what to do; its meaning is the text that the error carries
@@ -137,7 +122,7 @@ _REJECTED: dict[str, tuple[str, str]] = {
     ),
 }
 
-REASONS: dict[str, Reason] = {
+TOKEN_REASONS: dict[str, Reason] = {
     **{code: Reason(f"{text[0].upper()}{text[1:]}.", *_REJECTED[code]) for code, text in REJECTIONS.items()},
     "keys_unavailable": Reason(
         "The issuer's keys cannot be fetched, and none that are held may still be trusted.",
@@ -189,4 +174,3 @@ REASONS: dict[str, Reason] = {
         "Send the plain path. Where an application needs encoded slashes, the route says accepts=EncodedSlash.",
     ),
 }
-"""By code. The codes of challenges, logs and metrics are the same."""
