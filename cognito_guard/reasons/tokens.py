@@ -5,7 +5,6 @@ from __future__ import annotations
 from cognito_guard.errors import REJECTIONS
 from cognito_guard.reasons.reason import Reason
 
-
 # of a rejection: why, and what to do; its meaning is the text that the error carries
 _REJECTED: dict[str, tuple[str, str]] = {
     "token_too_large": (

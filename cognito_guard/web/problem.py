@@ -35,8 +35,8 @@ def problem(status: int, error: str, code: str, text: str, *headers: tuple[bytes
 
     `status` is one of those below; `text` is a constant of ours, in ASCII.
     """
-    # "about:blank" (RFC 9457 §4.2.1): the status says it all, and the title is its phrase; what is more, `code` tells
-    told = {"type": "about:blank", "title": PHRASES[status], "status": status, "detail": text, "code": code, "error": error}
+    # RFC 9457 §3.1.1: an absolute URI that need not be resolved; `cognito-guard explain CODE` has the text behind it
+    told = {"type": f"urn:cognito-guard:{code}", "title": PHRASES[status], "status": status, "detail": text, "code": code, "error": error}
     body = json.dumps(told).encode("ascii")
     fixed = (
         (b"content-type", b"application/problem+json"),

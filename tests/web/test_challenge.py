@@ -40,7 +40,8 @@ def ask(refusal: Any) -> tuple[Challenge, dict[bytes, bytes], dict[str, str]]:
     assert headers[b"cache-control"] == b"no-store"
     body = json.loads(answer.body)
     assert list(body) == ["type", "title", "status", "detail", "code", "error"]
-    assert (body["type"], body["title"], body["status"]) == ("about:blank", HTTPStatus(answer.status).phrase, answer.status)
+    assert (body["type"], body["title"]) == (f"urn:cognito-guard:{answer.code}", HTTPStatus(answer.status).phrase)
+    assert body["status"] == answer.status
     assert body["code"] == answer.code
     return answer, headers, body
 
