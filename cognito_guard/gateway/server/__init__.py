@@ -1,0 +1,1 @@
+"""Our side of the client's connection: octets in, judged requests out, under uvicorn."""
