@@ -167,7 +167,8 @@ class Connection(asyncio.Protocol):
         self._buffered = 0
         if self._reading_paused:
             self._reading_paused = False
-            self.transport.resume_reading()
+            if not self.transport.is_closing():  # uvloop would raise; that it broke is told next
+                self.transport.resume_reading()
 
     def switch(self) -> asyncio.Transport:
         """See `Source`."""
@@ -238,6 +239,9 @@ class Connection(asyncio.Protocol):
         if head is None or waiter is None:
             return
         self._waiter = None
+        if waiter.cancelled():  # whoever asked is gone, and has not come to say so yet: nobody would ever end this answer
+            self.abort()
+            return
         self._pool.heard()
         answer = Answer(self, head.status, head.reason, head.headers)
         if reader.pieces:

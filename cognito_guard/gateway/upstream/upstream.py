@@ -138,10 +138,11 @@ class Upstream:
         self._idle.clear()
 
     async def close(self) -> None:
-        """Retires it and ends what is under way; returns when every connection is closed."""
+        """Retires it and ends what is under way; returns when every connection is closed, after a second at the latest."""
         self.retire()
         self._closed = True
-        while self._connections:
+        latest = asyncio.get_running_loop().time() + 1
+        while self._connections and asyncio.get_running_loop().time() < latest:
             for connection in list(self._connections):
                 connection.end()
             await asyncio.sleep(0)

@@ -90,3 +90,14 @@ def test_never_raises(host, path):
     """Any Host and any path give a group or None, the same one when asked again, and memory stays bounded."""
     assert TABLE.choose(host, path) == TABLE.choose(host, path)
     assert len(TABLE._memo) <= 1024
+
+
+def test_memory_is_bounded():
+    """Clients choose the Host that they send: at most 1024 of them are remembered, and no overlong one."""
+    table = Upstreams([Entry("any")], tuple)
+    for number in range(3000):
+        assert table.choose(b"%d.test" % number, "/") == ("any",)
+        assert len(table._memo) <= 1024
+    table._memo.clear()
+    table.choose(b"a" * 256, "/")
+    assert not table._memo

@@ -240,6 +240,42 @@ async def test_cancelled_in_the_moment_of_connecting(raw, monkeypatch, soon):
     assert upstream._slots == 1
 
 
+@pytest.mark.parametrize("close", [False, True])
+async def test_closed_in_the_moment_of_connecting(raw, monkeypatch, close):
+    """A connection that stands too late, or is gone at once, serves nobody: `closed`, and nothing was sent."""
+    made = Connection.connection_made
+
+    def gone(self, transport):
+        made(self, transport)
+        if close:
+            upstream._closed = True
+        else:
+            self.data_received(b"unasked")
+
+    upstream = raw.upstream(await raw.answering([OK]))
+    monkeypatch.setattr(Connection, "connection_made", gone)
+    with pytest.raises(UpstreamFailed) as caught:
+        await get(upstream)
+    assert (caught.value.kind, caught.value.sent) == ("closed", False)
+    await until(lambda: (upstream._slots, upstream._connections) == (0, set()))
+
+
+async def test_a_slot_given_and_cancelled_at_once(raw):
+    """The slot of a closed connection, handed to somebody who is cancelled in that moment, is free for the next."""
+    upstream = raw.upstream(await raw.answering([OK] * 5), connections=1)
+    await get(upstream)
+    connection = upstream._idle.pop()
+    first = asyncio.create_task(get(upstream))
+    await until(lambda: upstream._queue)
+    upstream.lost(connection)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    connection.abort()
+    assert upstream._slots == 0
+    assert (await get(upstream)).body == b"ok"
+
+
 async def test_taken_out_of_service(raw):
     """After `retire` exchanges under way end well, idle connections are gone, and new exchanges are refused unsent."""
     proceed = asyncio.Event()

@@ -169,3 +169,17 @@ async def test_watching(raw):
     with pytest.raises(asyncio.CancelledError):
         await task
     assert probed[:4] == [(True, True), (False, True), (False, False), (True, True)]
+
+
+async def test_taken_out_of_service(raw):
+    """`retire` and `close` are those of every replica."""
+    replicas = Replicas([raw.upstream(await raw.answering([OK])) for _ in range(2)])
+    for _ in range(2):
+        await replicas.exchange(b"GET", b"/", HOST)
+    replicas.retire()
+    assert not any(upstream._idle for upstream in replicas.upstreams)
+    with pytest.raises(UpstreamFailed) as caught:
+        await replicas.exchange(b"GET", b"/", HOST)
+    assert (caught.value.kind, caught.value.sent) == ("closed", False)
+    await replicas.close()
+    assert not any(upstream._connections or upstream._slots for upstream in replicas.upstreams)
