@@ -76,7 +76,10 @@ async def _send(sink: Sink, body: AsyncIterable[bytes], length: int | None) -> N
             if len(octets) < _JOINED:
                 write(b"%x\r\n%b\r\n" % (len(octets), octets))
             else:
-                sink.transport.writelines((b"%x\r\n" % len(octets), octets, b"\r\n"))
+                # not writelines(): in asyncio of Python 3.12 and 3.13 it knows no back-pressure (CVE-2024-12254)
+                write(b"%x\r\n" % len(octets))
+                write(octets)
+                write(b"\r\n")
         else:
             left -= len(octets)
             if left < 0:
