@@ -35,7 +35,7 @@ class Observer:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.metrics = metrics
-        self.decision: Decision | None = None
+        self._decision: Decision | None = None
         self._log = log
         self._peers = peers
         self._query = query
@@ -43,13 +43,18 @@ class Observer:
 
     def decided(self, decision: Decision) -> None:
         """Count a decision, and keep it for the request that is being judged: nothing else runs between the two."""
-        self.decision = decision
+        self._decision = decision
         self.metrics.decided(decision)
+
+    def taken(self) -> Decision | None:
+        """The decision that was made this very moment, once: what is answered without one must not show that of somebody else."""
+        decision, self._decision = self._decision, None
+        return decision
 
     def answered(self, method: str, path: bytes, host: bytes, status: int) -> None:
         """Envoy asked over gRPC, and the decision was made this very moment."""
+        told = self.taken()
         if self._log is not None:
-            told = self.decision
             self._log.add(line(self._clock(), method=method, path=path, host=host, status=status, seconds=0.0, decision=told))
 
     def begin(self, scope: MutableMapping[str, Any]) -> Seen:
@@ -135,7 +140,7 @@ class Seen:
 
     def decided(self) -> None:
         """A decision was made about it, this very moment."""
-        self.decision = self._observer.decision
+        self.decision = self._observer.taken()
 
     def upstream_failed(self, upstream: str, kind: str) -> None:
         """An upstream did not do its part."""

@@ -33,8 +33,8 @@ class Switchable(Protocol):
 class Connection(Protocol):
     """One request's connection. Every call is for the event loop's thread."""
 
-    begun: bool
-    """Whether octets of the final response have gone out."""
+    whole: bool
+    """Whether the request's body has arrived in full: then one `receive` gives all of it."""
 
     @property
     def target(self) -> bytes:

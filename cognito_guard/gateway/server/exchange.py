@@ -238,7 +238,10 @@ class Exchange:
             modern=head.version == "1.1",
             # a body that nobody began to read is not read after the response either (THREATS A26), and what follows a handshake
             # that was refused may be meant for the tunnel that never came to be
-            keep_alive=connection.keep_alive and head.keep_alive and not head.websocket and (self.whole or self._reading),
+            keep_alive=connection.keep_alive
+            and head.keep_alive
+            and not head.websocket
+            and (self.whole or (self._reading and more)),
             head_only=head.method == "HEAD",
         )
         self._framing = framed

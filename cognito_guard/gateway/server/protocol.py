@@ -7,6 +7,7 @@ judge, what becomes of a request the application's. Not a subclass of uvicorn's 
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 from cognito_guard.gateway.server.answer import refusal
@@ -39,7 +40,7 @@ class GatewayProtocol(Timed):
     limits: Limits
     __slots__ = (
         "app", "app_state", "tasks", "scheme", "client", "server", "keep_alive",
-        "_state", "_exchange", "_octets", "_chunked", "_left", "_size", "_read_paused", "_dropped",
+        "_state", "_exchange", "_octets", "_chunked", "_left", "_size", "_read_paused", "_held_back", "_dropped",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +63,7 @@ class GatewayProtocol(Timed):
         self._left = 0  # octets of a body of known length that are still to come
         self._size = 0  # octets of a chunked body so far
         self._read_paused = False
+        self._held_back = False  # the next request waits until the client has read more of its answers
         self._dropped = 0
 
     # asyncio.Protocol
@@ -75,19 +77,23 @@ class GatewayProtocol(Timed):
         self.server = (str(name[0]), int(name[1])) if isinstance(name, tuple) else (name, None) if isinstance(name, str) else None
         name = transport.get_extra_info("peername")
         self.client = (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
-        if len(self._state.connections) > self.limits.connections:
+        if self.client is None and transport.get_extra_info("socket").family != socket.AF_UNIX:
+            # it left before it was accepted: what it sent could be read, whose that is not, and no address means a unix socket
+            self._closing = True
+            transport.abort()
+        elif len(self._state.connections) > self.limits.connections:
             self.refuse(FULL)
         else:
             self._expect(self.limits.head_seconds)
 
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
-        if exchange is None:
+        if exchange is None and (self._closing or not self._held_back):
             if not self._closing:
                 self._read_head(self._octets + data if self._octets else data, data)
             else:
                 self._drop(len(data))
-        elif exchange.whole:
+        elif exchange is None or exchange.whole:
             # pipelined, or early frames of a websocket: it waits for its turn, and so does what is still on its way
             self._octets += data
             self._pause_reading()
@@ -117,11 +123,12 @@ class GatewayProtocol(Timed):
 
     def _read_head(self, octets: bytes, news: bytes) -> None:
         limits = self.limits
-        if octets.startswith(b"\r\n"):
+        before = octets[:2] == b"\r\n"
+        if before:
             octets = octets[2:]  # RFC 9112 §2.2: one empty line before a request is old clients' habit
         end = octets.find(b"\r\n\r\n")
         if end < 0 or end > limits.head:
-            self._head_unfinished(octets, news)
+            self._head_unfinished(octets, news, before=b"\r\n" if before else b"")
             return
         head = read(octets[:end], limits.fields)
         if isinstance(head, Challenge):
@@ -145,7 +152,7 @@ class GatewayProtocol(Timed):
         self._size = 0
         self._read_body(exchange, rest)
 
-    def _head_unfinished(self, octets: bytes, news: bytes) -> None:
+    def _head_unfinished(self, octets: bytes, news: bytes, *, before: bytes) -> None:
         refused = None
         if len(octets) > self.limits.head:
             refused = HEAD_TOO_LARGE if b"\r\n" in octets[: self.limits.head] else TARGET_TOO_LONG
@@ -156,7 +163,7 @@ class GatewayProtocol(Timed):
             return
         if not self._octets:
             self._expect(self.limits.head_seconds)
-        self._octets = octets
+        self._octets = before + octets  # the empty line too: it has begun the head's time, and no second one may follow
 
     def _read_body(self, exchange: Exchange, octets: bytes) -> None:
         chunked = self._chunked
@@ -236,12 +243,27 @@ class GatewayProtocol(Timed):
             self._close()
         else:
             self._exchange = None
-            self._expect(self.limits.keep_alive_seconds)
-            octets, self._octets = self._octets, b""
-            self._resume_reading()
-            if octets and not self._transport.is_closing():
-                self._expect(self.limits.head_seconds)
-                self._read_head(octets, octets)
+            if self.write_paused:  # answers that nobody reads must not pile up: pipelined requests wait
+                self._held_back = True
+                self._expect_nothing()
+                self._pause_reading()
+            else:
+                self._next()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._held_back:
+            self._held_back = False
+            if not self._closing:
+                self._next()
+
+    def _next(self) -> None:
+        self._expect(self.limits.keep_alive_seconds)
+        octets, self._octets = self._octets, b""
+        self._resume_reading()
+        if octets and not self._transport.is_closing():
+            self._expect(self.limits.head_seconds)
+            self._read_head(octets, octets)
 
     def switch(self, octets: bytes, successor: Switchable) -> None:
         """Hands the transport over, after `octets`."""
