@@ -35,6 +35,22 @@ def nginx_proxy(folder: Path, upstream: int) -> Started:
     )
 
 
+def nginx_streaming(folder: Path, upstream: int) -> Started:
+    """nginx as a proxy that keeps nothing back."""
+    port = free_port()
+    return _nginx(
+        folder,
+        port,
+        f"""client_max_body_size 0;
+        server {{
+          listen 127.0.0.1:{port};
+          location / {{
+            proxy_pass http://127.0.0.1:{upstream}; proxy_http_version 1.1; proxy_buffering off; proxy_request_buffering off;
+          }}
+        }}""",
+    )
+
+
 def _nginx(folder: Path, port: int, servers: str) -> Started:
     file = folder / f"nginx-{port}.conf"
     file.write_text(
