@@ -30,7 +30,9 @@ from cognito_guard.gateway.settings import (
 from cognito_guard.gateway.upstream import Address, Entry, Health, Replicas, Timeouts, Upstream, Upstreams, client_context
 from cognito_guard.guard import Guard
 from cognito_guard.keys import HttpFetch
-from cognito_guard.web import FromCookie, FromHeader, ReportOnly
+from cognito_guard.policy import HasScope
+from cognito_guard.web import FromCookie, FromHeader, Protect, ReportOnly
+from cognito_guard.web.routes import Route
 
 if TYPE_CHECKING:
     from cognito_guard.gateway.ext_authz.service import ExtAuthz
@@ -138,7 +140,18 @@ def _policy(settings: GatewaySettings, guard: Guard, decided: Callable[[Decision
         front["resource"] = settings.resource.metadata
     if settings.mode == "report-only":
         front["mode"] = ReportOnly
-    return Policy(guard, [(route.route, route.host) for route in settings.routes], **front)
+    routes: list[tuple[Route, Sequence[str]]] = [(route.route, route.host) for route in settings.routes]
+    if not _are_handled_alike(settings.routes):
+        routes.insert(0, (_TELLS_APART, ()))
+    return Policy(guard, routes, **front)
+
+
+def _are_handled_alike(routes: Sequence[RouteSettings]) -> bool:
+    """Whether it makes no difference to `Authorization` and to websockets under which route a path falls, as it makes none to who may."""
+    kinds = {(route.authorization, route.authorization_file, route.close_at_expiry) for route in routes}
+    if not any(route.path == "/*" and not route.methods and not route.host for route in routes):
+        kinds.add(("keep", None, False))
+    return len(kinds) == 1
 
 
 def _forward_auth(
@@ -304,4 +317,6 @@ def _told(problems: list[str], place: str, build: Callable[[], Any], keys: Mappi
     return None
 
 
+# of no use but to differ: a path with two readings is refused where routes demand different things
+_TELLS_APART = Protect("/_cognito_guard/nobody", HasScope("cognito-guard/nobody"))
 _FIELD_VALUE = re.compile(rb"[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?")

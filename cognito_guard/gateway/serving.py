@@ -10,7 +10,6 @@ import asyncio
 import logging
 import logging.config
 import os
-import resource
 import signal
 import socket
 import ssl
@@ -23,7 +22,7 @@ import uvicorn
 
 from cognito_guard.errors import ConfigurationError
 from cognito_guard.gateway.app import Gateway
-from cognito_guard.gateway.listening import address_of_socket, bound
+from cognito_guard.gateway.listening import address_of_socket, bound, want_descriptors
 from cognito_guard.gateway.observing.access import AccessLog
 from cognito_guard.gateway.observing.admin import Admin, Readiness
 from cognito_guard.gateway.observing.logs import log_config
@@ -63,7 +62,7 @@ def serve(settings: GatewaySettings, reread: Reread, *, ready: Ready, config: st
         logging.config.dictConfig(log_config(settings.log.level, decisions=not settings.log.access))
         gateway = Gateway(settings)
         vet(settings)
-        _want_descriptors(settings)
+        want_descriptors(settings.limits.connections, sum(upstream.connections for upstream in settings.upstreams))
         listeners, admin = _bind(settings)
         # what comes from here on is for the gateway, and waits until it can be heard
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
@@ -109,22 +108,6 @@ def _bind(settings: GatewaySettings) -> tuple[list[socket.socket], socket.socket
             listener.close()
         raise ConfigurationError("proxy", problems)
     return (listeners[:-1], listeners[-1]) if settings.server.admin else (listeners, None)
-
-
-def _want_descriptors(settings: GatewaySettings) -> None:
-    """Take as many file descriptors as this process may have: the usual 1024 are spent long before `limits.connections`."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    needed = settings.limits.connections + sum(upstream.connections for upstream in settings.upstreams) + 64
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        _log.warning(
-            "limits.connections: %d clients and their upstreams need %d file descriptors, and this process may have %d; "
-            "clients beyond that are neither served nor refused",
-            settings.limits.connections,
-            needed,
-            hard,
-        )
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -182,7 +165,7 @@ class Process:
         loop.add_signal_handler(signal.SIGHUP, reload.set)
         loop.add_signal_handler(signal.SIGUSR1, (lambda: None) if log is None else log.reopen)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
-        beside = [loop.create_task(self._reloads(reload)), loop.create_task(self._publishes(metrics))]
+        beside = [loop.create_task(self._reloads(reload)), loop.create_task(self._beside_others(metrics, main))]
         asides = [loop.create_task(server.serve(sockets)) for server, sockets in servers[1:]]
         try:
             await main.serve(listeners)
@@ -239,7 +222,7 @@ class Process:
                 timeout_graceful_shutdown=max(1, int(settings.server.drain)) if is_main else 1,
                 ssl_certfile=settings.server.tls_certificate if is_main else None,
                 ssl_keyfile=settings.server.tls_key if is_main else None,
-                ssl_ciphers=None,  # Python's choice; before 0.48 or so uvicorn's own was CBC with SHA-1, for TLS 1.2
+                ssl_ciphers=None,  # Python's; older uvicorns have one of their own, without AEAD for TLS 1.2
             )
         )
 
@@ -275,8 +258,8 @@ class Process:
             _log.exception("the new settings could not be read by a bug, and the old ones stay")
             return
         self._metrics.reload_successful = True
-        for name in _fixed_changes(old.settings, settings):
-            _log.warning("a change of %s counts from the next start on", name)
+        for name, keys in _fixed_changes(old.settings, settings).items():
+            _log.warning("a change of %s counts from the next start on (%s)", name, ", ".join(keys))
         if settings == old.settings:
             _log.info("the settings have not changed; files that they name were read again")
         if gateway.guard is not old.guard:
@@ -301,13 +284,20 @@ class Process:
             try:
                 self._tls.load_cert_chain(certificate, key)  # for handshakes from now on
             except (OSError, ValueError):  # exchanged since it was vetted, and not in full yet: the watch sees the rest
-                _log.error("server.tls_certificate, server.tls_key: they changed while they were read; see that the next look takes them")
+                _log.error(
+                    "server.tls_certificate, server.tls_key: they changed while they were read; see that the next look takes them"
+                )
 
-    async def _publishes(self, metrics: Metrics) -> None:
-        """Where several workers share their counts, any of them may be asked for all."""
+    async def _beside_others(self, metrics: Metrics, main: uvicorn.Server) -> None:
+        """Where several workers share their counts, any of them may be asked for all; and none outlives the one who stops them."""
+        parent = os.getppid()
         while self._shared:
             metrics.publish()
             await asyncio.sleep(1)
+            if os.getppid() != parent:
+                _log.error("the process that started this worker is gone; this one ends too")
+                self._stop(main)
+                return
 
 
 async def _end(old: Gateway) -> None:
@@ -330,17 +320,15 @@ def _access_log(settings: GatewaySettings) -> AccessLog | None:
     return AccessLog(descriptors.get(settings.log.output, settings.log.output))
 
 
-def _fixed_changes(old: GatewaySettings, new: GatewaySettings) -> list[str]:
-    """The settings that count at the start only, and differ."""
-    changed = [
-        f"{table}.{key}"
+def _fixed_changes(old: GatewaySettings, new: GatewaySettings) -> dict[str, list[str]]:
+    """The settings that count at the start only, and differ: tables, and which keys of theirs."""
+    changed = {
+        table: [key for key in keys if getattr(getattr(old, table), key) != getattr(getattr(new, table), key)]
         for table, keys in _FIXED.items()
-        for key in keys
-        if getattr(getattr(old, table), key) != getattr(getattr(new, table), key)
-    ]
+    }
     if _grpc(old) != _grpc(new):
-        changed.append("forward_auth.grpc")
-    return changed
+        changed["forward_auth.grpc"] = ["grpc"]
+    return {table: keys for table, keys in changed.items() if keys}
 
 
 def _grpc(settings: GatewaySettings) -> str | None:

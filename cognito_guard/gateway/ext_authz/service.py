@@ -84,6 +84,7 @@ class ExtAuthz:
         self._known_peers: dict[str, bool] = {}
         self._logged: set[str] = set()
         self._server: Any = None
+        self._answering = [self]  # who answers at the address that this one listens at
 
     async def start(self, bind: str, *, shared: bool = False) -> str:
         """Listen at `host:port` or `unix:/path`, on the running loop; gives the address, with the port where it was 0.
@@ -94,7 +95,12 @@ class ExtAuthz:
         options = [("grpc.so_reuseport", int(shared)), ("grpc.max_receive_message_length", _MAX_MESSAGE)]
         server = grpc.aio.server(options=options)
         # octets in and out: a message that cannot be read must become a denial, and grpc would make an error of it
-        check = grpc.unary_unary_rpc_method_handler(self._check)
+        answering = self._answering
+
+        async def asked(octets: bytes, context: Any) -> bytes:
+            return await answering[0]._check(octets, context)  # noqa: SLF001 - of its own class
+
+        check = grpc.unary_unary_rpc_method_handler(asked)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, {"Check": check}),))
         port = _listen(server, bind)
         if not port:
@@ -103,6 +109,12 @@ class ExtAuthz:
         await server.start()
         self._server = server
         return bind if bind.startswith("unix:") else f"{bind.rpartition(':')[0]}:{port}"
+
+    def hand_over(self, heir: ExtAuthz) -> None:
+        """From now on `heir` answers at this one's address, on open connections too, and is the one to stop."""
+        heir._answering, heir._server = self._answering, self._server
+        heir._answering[0] = heir
+        self._answering, self._server = [self], None
 
     async def stop(self, grace: float) -> None:
         """Take no more calls, and end those that are under way after `grace` seconds at most."""
