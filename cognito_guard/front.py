@@ -27,6 +27,7 @@ from cognito_guard.web.routes import Preflights, Protect, Public, Route, Routes
 
 if TYPE_CHECKING:
     from cognito_guard.guard import Guard
+    from cognito_guard.guard.cache import Entry
 
 __all__ = ["Decision", "Front", "FrontSettings", "Forward", "Challenge", "Outcome", "Request"]
 
@@ -79,7 +80,9 @@ class Front:
         self._metadata_url = "" if self._resource is None else self._resource.metadata_url
         self._report_only = "mode" in settings
         self._error_page = settings.get("error_page")
-        self._recall: Callable[[str], Principal | None] | None = getattr(guard, "recall", None)
+        self._recall: Callable[[str], Entry | None] | None = getattr(guard, "recall", None)
+        # by the whole Authorization field: what was granted before, for as long as the Guard still knows it
+        self._known: dict[bytes, _Known] = {}
         self._recorder = Recorder(settings.get("on_decision"), enforced=not self._report_only)
         if self._report_only:
             _log.warning("report-only: every request is let through, whatever is decided about it")
@@ -133,22 +136,43 @@ class Front:
             return None
         field: bytes | None = None
         for name, value in headers:
-            if len(name) == 13 and name.lower() == b"authorization":
+            if name == b"authorization" or (len(name) == 13 and name.lower() == b"authorization"):
                 if field is not None:
                     return None
                 field = value
-        if field is None or field[:7] not in USUAL:
+        if field is None:
             return None
-        # what the Guard knows from before is a token letter by letter
-        principal = self._recall(field[7:].decode("latin-1"))
-        if principal is None:
-            return None
-        rule = route.rule
-        if rule is not None and not rule.judge(principal, now=self._guard.clock() if rule.needs_now else None):
-            return None
+        known = self._known.get(field)
+        if known is None or not self._guard.still_knows(known.entry):
+            known = self._learn(field)
+            if known is None:
+                return None
+        principal = known.entry.principal
+        if known.granted.get(id(route)) is not route:
+            rule = route.rule
+            if rule is not None and not rule.judge(principal, now=self._guard.clock() if rule.needs_now else None):
+                return None
+            if rule is None or not rule.needs_now:  # else it is judged each time: its answer changes by itself
+                known.grant(route)
         if self._recorder.has_listeners():
             self._recorder.forwarded(route, principal)
         return principal
+
+    def _learn(self, field: bytes) -> _Known | None:
+        """What the Guard knows of the token in an Authorization field, if that is what it plainly holds."""
+        if self._recall is None or field[:7] not in USUAL:
+            return None
+        # what the Guard knows from before is a token letter by letter
+        entry = self._recall(field[7:].decode("latin-1"))
+        if entry is None:
+            self._known.pop(field, None)
+            return None
+        known = _Known(entry)
+        if len(field) <= _LONGEST_FIELD:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[field] = known
+        return known
 
     def judge_as(self, route: Route | TwoFaced, request: Request) -> Outcome:
         """Forward or Challenge, by the demand of `route`, whatever the request's path and method: for decorators and dependencies."""
@@ -222,6 +246,22 @@ class Front:
             return answer
 
 
+class _Known:
+    """A token that the Guard knows, and the routes whose rules its holder satisfies, whatever the time."""
+
+    __slots__ = ("entry", "granted")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.granted: dict[int, Protect] = {}
+
+    def grant(self, route: Protect) -> None:
+        """By identity, which is quick; the route is held, so that no other takes its place."""
+        if len(self.granted) >= _MOST_ROUTES:
+            self.granted.clear()
+        self.granted[id(route)] = route
+
+
 def _verified(principal: object) -> Principal:
     """What the Guard answered; None above all must not pass for a request without credentials."""
     if not isinstance(principal, Principal):
@@ -247,5 +287,7 @@ def _setting_problems(settings: FrontSettings) -> list[str]:
 
 
 _REMEMBERED = 1024
+_LONGEST_FIELD = 4096  # octets of an Authorization field: those of larger tokens cost more to keep than to read
+_MOST_ROUTES = 64
 _LONGEST_REMEMBERED = 512  # letters of a target: so what is remembered stays small, whatever is sent
 _log = logging.getLogger("cognito_guard")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cognito_guard import DenyList, HasScope, InGroup
+from cognito_guard import AuthenticatedWithin, DenyList, Guard, HasScope, InGroup
 from cognito_guard.front import Front, Request
 from cognito_guard.testing import LocalUserPool, behaviour, sample_routes
 from cognito_guard.web import Identify, Preflights, Protect, Public
@@ -138,6 +138,49 @@ def test_what_ended_since(pool: LocalUserPool, times: Times):
     assert not isinstance(front.judge(bearing(long)), Forward)
 
 
+def test_what_is_forgotten(pool: LocalUserPool):
+    """`forget_tokens` reaches what a front keeps for itself."""
+    guard = pool.guard()
+    front = Front(guard, [Protect("/orders")])
+    request = bearing(pool.access())
+    warm(front, request)
+    guard.forget_tokens()
+    assert quick(front, request) is None
+    warm(front, request)
+
+
+def test_a_sign_in_that_ages(pool: LocalUserPool, times: Times):
+    """A rule over time is judged each time, however often it was satisfied."""
+    front = Front(pool.guard(monotonic=lambda: times.steady), [Protect("/orders", AuthenticatedWithin(60))])
+    request = bearing(pool.access(expires_in=3600))
+    warm(front, request)
+    assert quick(front, request) is not None
+    times.move(61)
+    assert quick(front, request) is None
+    assert not isinstance(front.judge(request), Forward)
+
+
+def test_tenants_are_asked_about_each_time(pool: LocalUserPool):
+    """A tenant that is let go is let go at once, for tokens that passed a moment ago too."""
+    tenants = {pool.issuer: pool.user_pool.access_tokens(client=pool.client)}
+    front = Front(Guard(resolve=tenants.get, fetch=pool.fetch, clock=pool.clock), [Protect("/orders")])
+    request = bearing(pool.access())
+    warm(front, request)
+    tenants.clear()
+    assert quick(front, request) is None
+
+
+def test_another_route_in_the_place_of_one_that_was_satisfied(pool: LocalUserPool):
+    """Routes of decorators come and go: what was granted belongs to the route itself, not to where it lay in memory."""
+    front = Front(pool.guard(), [Protect("/orders")])
+    request = bearing(pool.access(scopes=["x"]))
+    warm(front, request)
+    for at in range(200):
+        assert front.granted_as_before(Protect("/orders", HasScope("x")), request.headers) is not None
+        assert front.granted_as_before(Protect("/orders", InGroup(f"staff{at}")), request.headers) is None
+    assert all(len(known.granted) <= 64 for known in front._known.values())
+
+
 def test_revocation_is_always_asked(pool: LocalUserPool):
     """With a hook there is no quick way."""
     front = Front(pool.guard(is_revoked=DenyList()), [Protect("/orders")])
@@ -172,5 +215,11 @@ def test_what_is_remembered_is_bounded(pool: LocalUserPool):
     for at in range(3000):
         front.judge(bearing("x", f"/{at}"))
     front.judge(bearing("x", "/" + "y" * 5000))
+    for _ in range(1100):
+        warm(front, bearing(pool.access(), "/known"))
+    large = bearing(pool.access(groups=[f"group-with-a-long-name-{at}" for at in range(300)]), "/known")
+    warm(front, large)
+    assert len(front._known) <= 1024
+    assert all(len(field) <= 4096 for field in front._known)
     assert len(front._remembered) <= 1024
     assert all(len(target[1]) < 600 for target in front._remembered)

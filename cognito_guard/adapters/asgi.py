@@ -65,24 +65,25 @@ class CognitoASGI:
             raise NotImplementedError("CognitoASGI judges http and websocket, and lets no other scope type through")
         # the specification allows any iterable, so one that can be iterated only once must still reach the application
         headers = scope.get("headers", ())
-        inner = dict(scope)
         if type(headers) is not list:
-            inner["headers"] = headers = list(headers)
-        principal = None
+            scope = {**scope, "headers": list(headers)}
+            headers = scope["headers"]
         if kind == "http":
             raw_path, root_path = scope.get("raw_path"), scope.get("root_path", "")
             principal = self._front.granted_before(scope["method"], scope["path"], raw_path, root_path, headers)
-        if principal is None:
-            request = from_scope(scope, headers)
-            outcome = await self._front.judge_async(request)
-            if isinstance(outcome, Challenge):
-                if kind == "http" or (await receive())["type"] == "websocket.connect":
-                    for message in refusal(scope, outcome):
-                        await send(message)
+            if principal is not None:
+                caller = Caller(principal)
+                await self._app({**scope, PRINCIPAL: principal, "user": caller, "auth": caller}, receive, send)
                 return
-            principal = outcome.principal
-            if kind == "websocket" and (seen := self._front.without_credentials(request)) is not request:
-                inner |= shown(scope, seen)
-        inner[PRINCIPAL] = principal
-        inner["user"] = inner["auth"] = Caller(principal)
+        request = from_scope(scope, headers)
+        outcome = await self._front.judge_async(request)
+        if isinstance(outcome, Challenge):
+            if kind == "http" or (await receive())["type"] == "websocket.connect":
+                for message in refusal(scope, outcome):
+                    await send(message)
+            return
+        caller = Caller(outcome.principal)
+        inner = {**scope, PRINCIPAL: outcome.principal, "user": caller, "auth": caller}
+        if kind == "websocket" and (seen := self._front.without_credentials(request)) is not request:
+            inner |= shown(scope, seen)
         await self._app(inner, receive, send)

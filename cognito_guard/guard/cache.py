@@ -21,7 +21,7 @@ class Entry:
     many bytes of memory it takes, see `footprint`.
     """
 
-    __slots__ = ("ends", "held", "key", "principal", "profile", "resolved", "ring", "size", "starts")
+    __slots__ = ("age", "ends", "held", "key", "principal", "profile", "resolved", "ring", "size", "starts")
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class Entry:
         held: Held,
         key: VerificationKey,
         size: int,
+        age: object,
     ) -> None:
         self.principal = principal
         self.profile = profile
@@ -45,6 +46,7 @@ class Entry:
         self.held = held
         self.key = key
         self.size = size
+        self.age = age
 
 
 def footprint(token: str, payload: bytes) -> int:
@@ -69,6 +71,7 @@ class TokenCache:
         self.keeps = self._max_tokens > 0 and self._max_bytes > 0
         self._bytes = 0
         self._lock = Lock()
+        self.age = object()  # another one from each `clear` on: for those who kept an entry for themselves
         self.young: dict[str, Entry] = {}
         self._old: dict[str, Entry] = {}
 
@@ -108,6 +111,7 @@ class TokenCache:
     def clear(self) -> None:
         """Drop every entry."""
         with self._lock:
+            self.age = object()
             self.young = {}
             self._old = {}
             self._bytes = 0

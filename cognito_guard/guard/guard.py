@@ -142,9 +142,8 @@ class Guard:
             )
         if type(token) is not str:
             token = _text(token)
-        principal = self._recall(token)
-        if principal is None:
-            principal = self._verify(token)
+        known = self._recall(token)
+        principal = self._verify(token) if known is None else known.principal
         if self._is_revoked is not None:
             refuse_revoked(self._is_revoked, principal)
         return principal
@@ -153,22 +152,35 @@ class Guard:
         """`authenticate` for event loops, asyncio's and trio's: it waits for keys without blocking the loop."""
         if type(token) is not str:
             token = _text(token)
-        principal = self._recall(token)
-        if principal is None:
-            principal = await self._verify_async(token)
+        known = self._recall(token)
+        principal = await self._verify_async(token) if known is None else known.principal
         if self._is_revoked_async is not None:
             await refuse_revoked_async(self._is_revoked_async, principal)
         elif self._is_revoked is not None:
             refuse_revoked(self._is_revoked, principal)
         return principal
 
-    def recall(self, token: str) -> Principal | None:
-        """The Principal of a token that verified before, if nothing has changed since and nobody else is to be asked.
+    def recall(self, token: str) -> Entry | None:
+        """What is known of a token that verified before, if nothing has changed since and nobody else is to be asked.
 
         Never waits; for fronts, which can answer at once then. None says nothing about the token: authenticate it. It is always None
         where there is a revocation hook, which must be asked each time.
         """
         return self._recall(token) if self._is_revoked is None and self._is_revoked_async is None else None
+
+    def still_knows(self, entry: Entry) -> bool:
+        """Whether what `recall` gave a while ago counts without a further look: its time, its key set, and no `forget_tokens` since.
+
+        False says nothing about the token: recall it anew.
+        """
+        held = entry.held
+        return (
+            entry.starts <= self.clock() < entry.ends
+            and entry.ring.held is held
+            and self._monotonic() < held.fresh_until
+            and not entry.resolved
+            and entry.age is self._cache.age
+        )
 
     def explain(self, token: str | bytes) -> Report:
         """Every check on this token in order: passed, failed or not reached, for a person. Blocks for keys as `authenticate` does.
@@ -208,17 +220,17 @@ class Guard:
         """Empty the verified-token cache: every token is verified anew."""
         self._cache.clear()
 
-    def _recall(self, token: str) -> Principal | None:
-        """The cached Principal, if time, keys and tenant still bear it out."""
+    def _recall(self, token: str) -> Entry | None:
+        """The cached entry, if time, keys and tenant still bear it out."""
         entry = self._cache.young.get(token) or self._cache.get_old(token)
         if entry is None:
             return None
         if entry.starts <= self.clock() < entry.ends:
             held = entry.ring.held
             if held is entry.held and self._monotonic() < held.fresh_until and not entry.resolved:
-                return entry.principal
+                return entry
             if self._still_holds(entry):
-                return entry.principal
+                return entry
         self._cache.forget(token)
         return None
 
@@ -291,6 +303,7 @@ class Guard:
                 held=held,
                 key=key,
                 size=footprint(token, jws.payload),
+                age=self._cache.age,
             ),
         )
         return principal
