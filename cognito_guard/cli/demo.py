@@ -1,49 +1,52 @@
-"""`cognito-guard demo`: a local user pool and a protected sample application on loopback, to be tried with curl. No AWS account needed.
+"""`cognito-guard demo`: a local user pool, a sample application and the gateway in front of it, to be looked at and tried with curl.
 
-Decides what is shown. The tokens are minted by `testing`, judged by the Guard, and the answers are those of a real server.
+Decides what is told on the terminal. The servers, and what is tried, are `cognito_guard.demo`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import signal
-import socket
-import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cognito_guard.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+    from collections.abc import Sequence
 
-    from cognito_guard.adapters.asgi import CognitoASGI, Receive, Scope, Send
-    from cognito_guard.testing import LocalUserPool
-    from cognito_guard.token.principal import Principal
-
-_HOST = "127.0.0.1"
+    from cognito_guard.demo.serving import Demo
 
 _DESCRIPTION = """\
-Run a user pool in this process and a sample application behind the Guard, on 127.0.0.1, and show how it answers good and bad
-tokens. Nothing leaves this machine. Then it serves until Ctrl-C, and prints two curl commands to try.
+Run a user pool, a sample application and the gateway in front of it on 127.0.0.1, and show how good and bad tokens are answered.
+Then it serves until Ctrl-C: a page to sign in at and to try things out, and two curl commands. No AWS account is needed, and
+nothing leaves this machine. Users, passwords and keys are new at each start.
 
 routes of the application
   /health             public
+  /hello              public, but a token that is sent must be good
   /orders, /orders/*  scope orders/read; to DELETE, scope orders/write and group staff
+  /admin              group admin
   everything else     any good token"""
+
+_EPILOG = """\
+With --json the addresses, users with passwords and tokens, and the tries are one line of JSON:
+
+  cognito-guard demo --json --once | python3 -m json.tool"""
 
 
 def add_to(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "demo",
-        help="see it work: a local user pool and a protected application",
+        help="see it work: a local user pool, an application, and the gateway in front of it",
         description=_DESCRIPTION,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--port", default="0", metavar="PORT", help="default: a free one")
+    parser.add_argument("--port", default="0", metavar="PORT", help="of the gateway and its page; default: a free one")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output instead of text")
     parser.add_argument("--once", action="store_true", help="show the answers and stop")
     parser.set_defaults(run=run)
 
@@ -54,124 +57,77 @@ def run(options: argparse.Namespace, problems: list[str]) -> int:
     if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535):
         problems.append("--port: write a port from 0 (a free one) to 65535")
     try:
-        import uvicorn
-    except ImportError:
-        problems.append("the demo needs uvicorn; install it with: pip install 'cognito-guard[demo]'")
+        import prometheus_client  # noqa: F401 - as the next two
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401 - are they there?
+    except ImportError as error:
+        problems.append(f"the demo needs {error.name}; install it with: pip install 'cognito-guard[demo]'")
     if problems:
         raise ConfigurationError("demo", problems)
-    with _listener(int(port)) as listener:
-        # a shell starts background jobs with SIGINT ignored, and a container stops with SIGTERM: both mean Ctrl-C here
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
-        from cognito_guard.testing import LocalUserPool
+    from cognito_guard.demo.serving import serve
 
-        pool = LocalUserPool()
-        config = uvicorn.Config(
-            protected_app(pool), log_level="warning", lifespan="off", access_log=False, timeout_graceful_shutdown=1
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="demo", daemon=True)
-        thread.start()
-        with suppress(KeyboardInterrupt):
-            good, bad = _show(pool, listener.getsockname()[1])
-            if not options.once:
-                _invite(listener.getsockname()[1], good, bad)
-                thread.join()
-        server.should_exit = True
-        thread.join(5)
+    def show(demo: Demo) -> bool:
+        if options.json:
+            print(json.dumps(as_object(demo)), flush=True)
+        else:
+            print(as_text(demo, serves=not options.once), flush=True)
+        return not options.once
+
+    serve(int(port), show)
     return 0
 
 
-def protected_app(pool: LocalUserPool) -> CognitoASGI:
-    """The sample application, wrapped as any ASGI application would be."""
-    from cognito_guard import HasScope, InGroup
-    from cognito_guard.adapters.asgi import CognitoASGI
-    from cognito_guard.web import Protect, Public
-
-    return CognitoASGI(
-        _sample_app,
-        pool.guard(),
-        routes=[
-            Public("/health"),
-            Protect("/orders/*", HasScope("orders/write") & InGroup("staff"), methods="DELETE"),
-            Protect("/orders/*", HasScope("orders/read")),
-            Protect("/*"),
+def as_object(demo: Demo) -> dict[str, Any]:
+    """The demo as a JSON object."""
+    pool, told = demo.pool, demo.told
+    return {
+        "page": f"{told.gateway}/",
+        "gateway": told.gateway,
+        "application": told.application,
+        "admin": told.admin,
+        "explain": f"{told.admin}/explain",
+        "pool": {"url": pool.url, "issuer": pool.issuer, "id": pool.settings.pool_id, "client": pool.pool.client},
+        "users": [
+            {
+                "name": user.name,
+                "password": user.password,
+                "groups": user.groups,
+                "access_token": demo.tokens[user.name].access,
+                "id_token": demo.tokens[user.name].id,
+            }
+            for user in pool.settings.users
         ],
-        realm="demo",
+        "tries": [tried._asdict() for tried in demo.tries],
+    }
+
+
+def as_text(demo: Demo, *, serves: bool) -> str:
+    """The demo in words; what can only be used while it `serves` is left out otherwise."""
+    pool, told = demo.pool, demo.told
+    lines = ["A user pool, a sample application, and the gateway in front of it, on this machine only.", ""]
+    lines += _columns(
+        [
+            ("page", f"{told.gateway}/", "sign in, call the routes, try bad tokens"),
+            ("gateway", told.gateway, "asks for tokens, in front of the application"),
+            ("application", told.application, "believes what the gateway tells it; in earnest, nobody else may reach it"),
+            ("user pool", pool.url, f"issuer {pool.issuer}"),
+            ("explain", f"{told.admin}/explain", "why a token is refused: the gateway's admin listener"),
+        ]
     )
+    lines += ["", *_columns([("user", "password", "groups"), *_users(demo)])]
+    lines += ["", *_columns([(each.method, each.path, each.sent, str(each.status), each.code) for each in demo.tries])]
+    if serves:
+        good = demo.tokens["staff"].access
+        for kind, token in (("A good token, valid for an hour", good), ("An expired one", pool.pool.bad("expired"))):
+            lines += ["", f"{kind}:", "", f"  curl -i {told.gateway}/orders -H 'Authorization: Bearer {token}'"]
+        lines += ["", "Serving until Ctrl-C."]
+    return "\n".join(lines)
 
 
-async def _sample_app(scope: Scope, _receive: Receive, send: Send) -> None:
-    """An application that knows nothing of tokens: it says whom the Guard let in."""
-    who: Principal | None = scope["cognito_guard.principal"]
-    told = {"path": scope["path"]}
-    if who is not None:
-        told |= {"username": who.username, "client_id": who.client_id, "scopes": sorted(who.scopes), "groups": sorted(who.groups)}
-    body = json.dumps(told).encode() + b"\n"
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _users(demo: Demo) -> list[tuple[str, str, str]]:
+    return [(user.name, user.password or "", ", ".join(user.groups)) for user in demo.pool.settings.users]
 
 
-def _listener(port: int) -> socket.socket:
-    """A socket that listens already, so that the first request cannot come too early."""
-    reason = ""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((_HOST, port))
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        reason = error.strerror or type(error).__name__
-    if reason:
-        raise ConfigurationError(
-            "demo", [f"--port: {port} cannot be used ({reason}); choose another, or leave it out for a free one"]
-        )
-    return listener
-
-
-def _show(pool: LocalUserPool, port: int) -> tuple[str, str]:
-    """Ask as good and bad clients would, and print how they were answered. Gives a good token and an expired one."""
-    ada = pool.access(username="ada", scopes=["orders/read", "orders/write"], groups=["staff"])
-    bob = pool.access(username="bob", scopes=["orders/read"])
-    expired = pool.bad("expired")
-    tries = (
-        ("GET", "/health", "no token", None),
-        ("GET", "/orders", "no token", None),
-        ("GET", "/orders", "ada: orders/read, orders/write, group staff", ada),
-        ("DELETE", "/orders/7", "ada", ada),
-        ("GET", "/orders", "bob: orders/read", bob),
-        ("DELETE", "/orders/7", "bob", bob),
-        ("GET", "/orders", "a machine: orders/read", pool.machine(scopes=["orders/read"])),
-        ("GET", "/orders", "ada's ID token", pool.id(username="ada")),
-        ("GET", "/orders", "an expired token", expired),
-        ("GET", "/orders", "a token for another app client", pool.bad("client_other")),
-        ("GET", "/orders", "a token without a signature", pool.bad("alg_none")),
-        ("GET", "/orders", "jane's signature under root's claims", pool.bad("payload_exchanged")),
-    )
-    print(f"A user pool in this process, and an application behind the Guard: http://{_HOST}:{port}\n")
-    for method, path, sent, token in tries:
-        status, reason = _ask(port, method, path, token)
-        print(f"  {method:6} {path:9}  {sent:43}  {status}  {reason}".rstrip())
-    return ada, expired
-
-
-def _invite(port: int, good: str, bad: str) -> None:
-    for kind, token in (("A good token, valid for an hour", good), ("An expired one", bad)):
-        print(f"\n{kind}:\n\n  curl -i http://{_HOST}:{port}/orders -H 'Authorization: Bearer {token}'")
-    print("\nServing until Ctrl-C.", flush=True)
-
-
-def _ask(port: int, method: str, path: str, token: str | None) -> tuple[int, str]:
-    """The answer's status, and the code that a refusal carries."""
-    from http.client import HTTPConnection
-
-    connection = HTTPConnection(_HOST, port, timeout=10)
-    try:
-        connection.request(method, path, headers={} if token is None else {"Authorization": f"Bearer {token}"})
-        answer = connection.getresponse()
-        told: dict[str, Any] = json.loads(answer.read())
-    finally:
-        connection.close()
-    return answer.status, told.get("code", "")
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,10 +1,12 @@
-"""The admin listener's answers: alive, ready, metrics. An ASGI application for a listener of its own, on loopback or a unix socket.
+"""The admin listener's answers: alive, ready, metrics, explain. An ASGI application for a listener of its own, on loopback or a unix socket.
 
-Decides who may ask (programs, never a browser's page: THREATS T52) and when this process is ready. Judges no token.
+Decides who may ask (programs, never a browser's page: THREATS T52; of pages, only its own for `/explain`) and when this process is
+ready. Judges no token: the Guard explains.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
@@ -12,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from cognito_guard.gateway.observing.explain_page import LONGEST_FORM, form_page, report_page, token_of
+from cognito_guard.guard import Guard
 from cognito_guard.keys import KeyStatus
 from cognito_guard.pool import Issuer, JwksFile, JwksUrl, Profile
 from cognito_guard.web.problem import Challenge, problem
@@ -44,25 +48,41 @@ class Readiness:
 
 
 class Admin:
-    """`/livez`, `/readyz` and `/metrics`, for GET and HEAD; these paths as they are written, and no other.
+    """`/livez`, `/readyz` and `/metrics`, for GET and HEAD, and `/explain`; these paths as they are written, and no other.
 
     `exposition` is `Metrics.exposition`. A request that a browser's page could have made (an `Origin`, a `Sec-Fetch-Site` other than
     `none`), or whose `Host` is a name other than `localhost` (a name can be made to point here), gets 403: ask by address.
-    Only `http` scopes are answered: serve it with the lifespan protocol off.
+
+    `/explain` is for a person at a browser: GET shows a form, for those who typed the address or come from this page itself; POST
+    takes the form from this page alone, and shows the report of the Guard that `guard` gives at that time. Without `guard` there is no
+    such path. Only `http` scopes are answered: serve it with the lifespan protocol off.
     """
 
-    def __init__(self, readiness: Readiness, exposition: Callable[[str], tuple[bytes, str]]) -> None:
+    def __init__(
+        self,
+        readiness: Readiness,
+        exposition: Callable[[str], tuple[bytes, str]],
+        guard: Callable[[], Guard] | None = None,
+    ) -> None:
         self._readiness = readiness
         self._exposition = exposition
+        self._guard = guard
+        self._paths = (b"/livez", b"/readyz", b"/metrics", *(() if guard is None else (b"/explain",)))
 
     async def __call__(
-        self, scope: MutableMapping[str, Any], _receive: object, send: Callable[[Message], Awaitable[None]]
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
     ) -> None:
         if scope["type"] != "http":
             raise NotImplementedError("the admin listener answers http only")
         headers = [(name.lower(), value) for name, value in scope["headers"]]
         path = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
-        answer = self._answer(scope["method"], path, headers)
+        if self._guard is not None and path == b"/explain" and _is_of_the_explain_page(scope["method"], headers):
+            answer = await _explained(self._guard(), receive) if scope["method"] == "POST" else form_page()
+        else:
+            answer = self._answer(scope["method"], path, headers)
         await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
 
@@ -70,8 +90,12 @@ class Admin:
         if _is_from_a_page(headers):
             text = "the admin listener answers programs, which ask by address; it does not answer pages in a browser"
             return problem(403, "forbidden", "admin_caller_refused", text)
-        if path not in (b"/livez", b"/readyz", b"/metrics"):
-            return problem(404, "not_found", "admin_path_unknown", "there are /livez, /readyz and /metrics")
+        if path not in self._paths:
+            known = b", ".join(self._paths).decode("ascii")
+            return problem(404, "not_found", "admin_path_unknown", f"there are {known}")
+        if path == b"/explain" and method == "POST":
+            text = "this takes the form of its own page in a browser; programs have 'cognito-guard explain'"
+            return problem(403, "forbidden", "admin_caller_refused", text)
         if method not in ("GET", "HEAD"):
             return problem(405, "invalid_request", "method_refused", "this is for GET and HEAD", (b"allow", b"GET, HEAD"))
         if path == b"/metrics":
@@ -83,6 +107,22 @@ class Admin:
         if obstacles:
             return _told(503, orjson.dumps({"status": "not ready", "reasons": obstacles}), "application/json")
         return _told(200, b'{"status":"ready"}', "application/json")
+
+
+async def _explained(guard: Guard, receive: Callable[[], Awaitable[Message]]) -> Challenge:
+    """The report on the token of a form. It may wait for keys, so it is made in a thread."""
+    form = b""
+    more = True
+    while more:
+        message = await receive()
+        form += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(form) > LONGEST_FORM:
+            return form_page("That is too long to be a token.", status=413)
+    token = token_of(form)
+    if token is None:
+        return form_page("There was no token in the form.", status=400)
+    return report_page(await asyncio.to_thread(guard.explain, token))
 
 
 def _told(status: int, body: bytes, media_type: str) -> Challenge:
@@ -100,6 +140,19 @@ def _is_from_a_page(headers: Sequence[HeaderPair]) -> bool:
         return True
     hosts = _values(headers, b"host")
     return len(hosts) != 1 or not _is_address(hosts[0])
+
+
+def _is_of_the_explain_page(method: str, headers: Sequence[HeaderPair]) -> bool:
+    """Whether somebody opened `/explain` by its address or from itself, or sent off its form. The Host is an address, so no other
+    site's page has this origin."""
+    hosts, origins, sites = (_values(headers, name) for name in (b"host", b"origin", b"sec-fetch-site"))
+    if len(hosts) != 1 or not _is_address(hosts[0]) or any(mode != b"navigate" for mode in _values(headers, b"sec-fetch-mode")):
+        return False
+    if method in ("GET", "HEAD"):
+        return not origins and all(site in (b"none", b"same-origin") for site in sites)
+    if method != "POST" or any(origin != b"http://" + hosts[0] for origin in origins):
+        return False
+    return all(site == b"same-origin" for site in sites) and bool(sites or origins)
 
 
 def _is_address(host: bytes) -> bool:
