@@ -79,10 +79,12 @@ Waiter = ThreadWaiter | AsyncioWaiter | TrioWaiter
 def async_waiter() -> AsyncioWaiter | TrioWaiter:
     """A waiter of the library that runs the current task. RuntimeError outside asyncio and trio."""
     trio = sys.modules.get("trio")
-    if trio is not None:
+    # a thread may be importing it at this moment, as httpx does: half of it runs nobody's task
+    current_task = getattr(getattr(trio, "lowlevel", None), "current_task", None)
+    if current_task is not None:
         try:
             # trio first: as a guest it runs inside asyncio's loop, which then looks as if it were ours
-            trio.lowlevel.current_task()
+            current_task()
             return TrioWaiter(trio)
         except RuntimeError:
             pass

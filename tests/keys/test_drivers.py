@@ -6,9 +6,11 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 
 import pytest
 import trio
@@ -132,6 +134,22 @@ def test_trio_as_a_guest_of_asyncio(ring) -> None:
         return outcomes[0].unwrap()
 
     assert asyncio.run(host()) == "a"
+
+
+@pytest.mark.parametrize("lowlevel", [None, ModuleType("trio.lowlevel")])
+def test_trio_that_another_thread_imports_at_this_moment(monkeypatch, lowlevel) -> None:
+    """httpx imports it in the thread that fetches: half of it must not turn a request's wait for keys into an error."""
+    half = ModuleType("trio")
+    if lowlevel is not None:
+        half.lowlevel = lowlevel  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "trio", half)
+
+    async def wait() -> bool:
+        waiter = async_waiter()
+        waiter.wake()
+        return await waiter.wait(10)
+
+    assert asyncio.run(wait())
 
 
 def test_outside_any_event_loop_awaiting_is_a_mistake(ring, endpoint) -> None:
