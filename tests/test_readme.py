@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from cognito_guard.cli import main
+from cognito_guard.cli.main import parser
 from cognito_guard.keys import HttpFetch
 from cognito_guard.testing import LocalUserPool
 
@@ -57,7 +58,7 @@ def _of(language: str) -> list[object]:
 
 def test_every_block_is_of_a_kind_that_is_tested():
     """A block in another language would be a promise that nobody keeps: add a test for it."""
-    assert {block.language for block in BLOCKS} <= {"python", "console", "sh"}
+    assert {block.language for block in BLOCKS} <= {"python", "console", "sh", "toml"}
     assert _of("python")
     assert _of("console")
 
@@ -124,7 +125,50 @@ def _verify(words, monkeypatch, capsys):
     assert len(asked) == 1
 
 
-_EXPECTATIONS = {"verify": _verify}
+def _explain(words, monkeypatch, capsys):
+    """A code by itself, or a token that is read."""
+    if "<" not in words:
+        assert main(words) == 0
+        assert "What to do" in capsys.readouterr().out
+        return
+    option = dict(pairwise(words))
+    pool = LocalUserPool(option["--pool"], client=option["--client"])
+    monkeypatch.setattr(HttpFetch, "__call__", lambda _self, url: pool.fetch(url))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(pool.access().encode())))
+    assert main(words[: words.index("<")]) == 0
+    assert "The token is good" in capsys.readouterr().out
+
+
+def _settings(words, _monkeypatch, capsys):
+    """The gateway would start so: `check` says it of `proxy`, too. The file is the README's own."""
+    [block] = [block for block in BLOCKS if block.language == "toml"]
+    Path("cognito-guard.toml").write_text(block.text)
+    assert main(["check", "--strict", *words[1:]]) == 0
+    out, err = capsys.readouterr()
+    assert "/orders/*" in out or "--config" not in words
+    assert err == ""
+
+
+def _parses(words, _monkeypatch, _capsys):
+    """What would ask AWS or serve on: the call is one that the command takes."""
+    chosen, left_over = parser().parse_known_args(words)
+    assert left_over == []
+    assert callable(chosen.run)
+
+
+_EXPECTATIONS = {
+    "verify": _verify, "explain": _explain, "check": _settings, "proxy": _settings, "doctor": _parses, "local-pool": _parses,
+}  # fmt: skip
+
+
+def test_the_settings_block_is_read_whole():
+    """Every line of it counts for something."""
+    from cognito_guard.gateway.settings import read
+
+    [block] = [block for block in BLOCKS if block.language == "toml"]
+    settings = read(block.text, name="README.md")
+    assert [route.path for route in settings.routes] == ["/health", "/orders/*"]
+    assert [name for name, _ in settings.identity] == ["X-User", "X-User-Groups"]
 
 
 @pytest.mark.parametrize(("mark", "ends"), [("demo", r"cognito-guard demo"), ("tests", r"-m pytest( -q)?")])

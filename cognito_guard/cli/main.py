@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Never
 
 from cognito_guard import __version__
-from cognito_guard.cli import demo, explain, verify
+from cognito_guard.cli import check, completion, demo, doctor, explain, init, local_pool, proxy, verify
 from cognito_guard.errors import ConfigurationError
 
-COMMANDS = (verify, explain, demo)
+COMMANDS = (proxy, check, init, verify, explain, doctor, local_pool, demo, completion)
 _TOKEN = re.compile(r"eyJ[\w.=-]{20,}")
 _OPTION = re.compile(r"--?[a-z][a-z-]*")
 
@@ -50,18 +50,23 @@ def _silence() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _run(arguments: Sequence[str] | None) -> int:
-    parser = Parser(
+def parser() -> Parser:
+    """The whole command line."""
+    made = Parser(
         prog="cognito-guard",
         description="Verify Amazon Cognito tokens, and decide what their holders may do.",
         epilog="'cognito-guard COMMAND --help' explains a command.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"cognito-guard {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    made.add_argument("--version", action="version", version=f"cognito-guard {__version__}")
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add_to(commands)
-    chosen, left_over = parser.parse_known_args(arguments)
+    return made
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    chosen, left_over = parser().parse_known_args(arguments)
     try:
         # the command is told of what is left over, so that it stands beside the other mistakes
         status: int = chosen.run(chosen, left_over_problems(left_over))
