@@ -147,9 +147,12 @@ def _file_problem(path: str) -> str | None:
 def _file_problems(settings: GatewaySettings) -> list[str]:
     """What is wrong inside the files that the settings name: the gateway would say the same at its start."""
     from cognito_guard.gateway.app import Gateway
+    from cognito_guard.gateway.vetting import vet
 
-    try:
-        Gateway(settings)
-    except ConfigurationError as error:
-        return list(error.problems)
-    return []
+    problems: list[str] = []
+    for judge in (Gateway, vet):
+        try:
+            judge(settings)
+        except ConfigurationError as error:
+            problems += error.problems
+    return problems

@@ -5,10 +5,13 @@ Decides how a bind address is read, and whose a unix socket is. Accepts nothing.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import resource
 import socket
 import stat
+from contextlib import suppress
 
 from cognito_guard.errors import ConfigurationError
 
@@ -45,6 +48,23 @@ def address_of_socket(listener: socket.socket) -> str:
     if listener.family == socket.AF_UNIX:
         return f"unix:{name}"
     return f"[{name[0]}]:{name[1]}" if listener.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
+
+
+def want_descriptors(clients: int, upstreams: int) -> None:
+    """Take as many file descriptors as this process may have: the usual 1024 are spent long before `limits.connections` counts."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # a system may promise more than it gives
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        allowed = most
+    needed = clients + upstreams + 64
+    if allowed != resource.RLIM_INFINITY and allowed < needed:
+        _log.warning(
+            "limits.connections: %d clients and %d connections to upstreams need %d file descriptors, and this process may have %d",
+            clients,
+            upstreams,
+            needed,
+            allowed,
+        )
 
 
 def _unix(path: str, setting: str) -> socket.socket:
@@ -86,3 +106,6 @@ def _is_abandoned(path: str) -> bool:
         except OSError:
             return False
     return False
+
+
+_log = logging.getLogger("cognito_guard.gateway")

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 _LOOK = 2.0
 """Seconds between two looks at the files."""
+_SETTLED = 0.25
+"""Seconds without a change after which a file that has changed is taken for written."""
+_LOOKS_AT_MOST = 40
 
 Reread = Callable[[], GatewaySettings]
 """Reads the settings anew; raises `ConfigurationError` with every mistake."""
@@ -53,6 +56,7 @@ def serve(settings: GatewaySettings, reread: Reread, *, ready: Ready, config: st
     cannot be used, before anything is served. The process should end then: the signals stay blocked.
     """
     several = settings.server.workers > 1
+    parent = os.getpid() if several else None
     watch = _watch(config, settings)
     with tempfile.TemporaryDirectory(prefix="cognito-guard-") as folder:
         if several:
@@ -70,7 +74,7 @@ def serve(settings: GatewaySettings, reread: Reread, *, ready: Ready, config: st
 
         async def serving() -> None:
             try:
-                await Process(gateway, reread, config, watch, shared=several).run(listeners, admin)
+                await Process(gateway, reread, config, watch, shared=several, parent=parent).run(listeners, admin)
             finally:
                 signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)  # nothing may kill what has come to its end
 
@@ -129,8 +133,18 @@ class _Server(uvicorn.Server):
 class Process:
     """One process that serves: the current gateway, its predecessors while they end, and the two listeners."""
 
-    def __init__(self, gateway: Gateway, reread: Reread, config: str | None, watch: Watch, *, shared: bool = False) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        reread: Reread,
+        config: str | None,
+        watch: Watch,
+        *,
+        shared: bool = False,
+        parent: int | None = None,
+    ) -> None:
         self._gateway = gateway
+        self._parent = parent  # the process that stops this one
         self._reread = reread
         self._config = config
         self._shared = shared
@@ -159,6 +173,7 @@ class Process:
         main.config.load()
         self._tls = main.config.ssl
         loop = asyncio.get_running_loop()
+        _limit_handshakes(loop, settings.timeouts.head)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, main)
         reload = asyncio.Event()
@@ -236,6 +251,12 @@ class Process:
             except TimeoutError:
                 if not self._watch.changed():
                     continue
+                for _ in range(
+                    _LOOKS_AT_MOST
+                ):  # a file that is still being written can be well-formed, and lack half of its routes
+                    await asyncio.sleep(_SETTLED)
+                    if not self._watch.changed():
+                        break
             asked.clear()
             await self._reload()
 
@@ -290,14 +311,25 @@ class Process:
 
     async def _beside_others(self, metrics: Metrics, main: uvicorn.Server) -> None:
         """Where several workers share their counts, any of them may be asked for all; and none outlives the one who stops them."""
-        parent = os.getppid()
         while self._shared:
             metrics.publish()
             await asyncio.sleep(1)
-            if os.getppid() != parent:
+            if self._parent is not None and os.getppid() != self._parent:
                 _log.error("the process that started this worker is gone; this one ends too")
                 self._stop(main)
                 return
+
+
+def _limit_handshakes(loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    """A TLS handshake has the time of a head, and not a minute: until it is done, no limit counts its client. uvicorn has no setting."""
+    create: Callable[..., Any] = loop.create_server
+
+    def create_server(*arguments: Any, **named: Any) -> Any:
+        if named.get("ssl") is not None:
+            named["ssl_handshake_timeout"] = seconds
+        return create(*arguments, **named)
+
+    loop.create_server = create_server  # type: ignore[method-assign]
 
 
 async def _end(old: Gateway) -> None:

@@ -270,7 +270,7 @@ def gateway(pool: LocalUserPool, upstream: Any, tmp_path_factory: pytest.TempPat
     for running in started:
         try:
             running.stop()
-        except AssertionError as failure:
+        except (AssertionError, subprocess.TimeoutExpired) as failure:
             failures.append(failure)
     if failures:
         raise failures[0]

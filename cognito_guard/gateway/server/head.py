@@ -21,6 +21,7 @@ from cognito_guard.gateway.server.refusals import (
     BAD_REQUEST_LINE,
     BAD_TARGET,
     BAD_WEBSOCKET,
+    METHOD_NOT_ASKED_ABOUT,
     TOO_MANY_FIELDS,
     UNMET_EXPECTATION,
     UNSUPPORTED_METHOD,
@@ -83,14 +84,19 @@ def request_line_refusal(line: bytes) -> Challenge | None:
     """What to answer to a request line; None where nothing stands against it. For heads that have not arrived in full, too."""
     parts = line.split(b" ")
     if _REQUEST_LINE(line):
-        return UNSUPPORTED_METHOD if parts[0] in _UNSERVED else None
+        return _method_refusal(parts[1]) if parts[0] in _UNSERVED else None
     if len(parts) != 3 or not _TOKEN(parts[0]):
         return BAD_REQUEST_LINE
     if not _KNOWN_VERSION(parts[2]):
         return UNSUPPORTED_VERSION if _VERSION(parts[2]) else BAD_REQUEST_LINE
     if parts[0] in _UNSERVED or not _METHOD(parts[0]):
-        return UNSUPPORTED_METHOD
+        return _method_refusal(parts[1])
     return BAD_TARGET
+
+
+def _method_refusal(target: bytes) -> Challenge:
+    """501; but Envoy asks with the client's own method, and what a client does must not look to it like a failure of ours."""
+    return METHOD_NOT_ASKED_ABOUT if target.startswith(b"/_cognito_guard/") else UNSUPPORTED_METHOD
 
 
 def unfinished_refusal(octets: bytes) -> Challenge | None:

@@ -30,6 +30,13 @@ WEBSOCKET_VERSION = problem(
 )
 UNMET_EXPECTATION = problem(417, "invalid_request", "expectation_refused", "the only expectation is 100-continue, and once")
 UNSUPPORTED_METHOD = problem(501, "invalid_request", "method_refused", "this gateway does not serve this method")
+METHOD_NOT_ASKED_ABOUT = problem(
+    405,
+    "invalid_request",
+    "method_refused",
+    "this gateway does not serve this method",
+    (b"allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+)
 UNSUPPORTED_VERSION = problem(505, "invalid_request", "version_refused", "this gateway speaks HTTP/1.1 and HTTP/1.0")
 TOO_MANY_FIELDS = problem(431, "invalid_request", "fields_too_many", "the request has too many header fields")
 TOO_SLOW = problem(408, "invalid_request", "request_timeout", "the request did not arrive in time")

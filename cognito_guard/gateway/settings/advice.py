@@ -13,6 +13,7 @@ from cognito_guard.gateway.settings.patterns import Paths, covers, host_covers, 
 from cognito_guard.gateway.settings.readers import INSECURE
 from cognito_guard.gateway.settings.values import GatewaySettings, RouteSettings, UpstreamSettings
 from cognito_guard.urls import is_loopback
+from cognito_guard.web import FromQuery, FromSubprotocol
 from cognito_guard.web.credentials import SAFE_METHODS
 
 
@@ -22,6 +23,7 @@ def warnings(settings: GatewaySettings) -> list[str]:
         *_opened(settings),
         *_unreached_routes(settings.routes),
         *_upstream_warnings(settings),
+        *_asked_warnings(settings),
         *_network_warnings(settings),
     ]
 
@@ -39,6 +41,8 @@ def _opened(settings: GatewaySettings) -> Iterator[str]:
         here = f"route[{at}]"
         if each.mode == "report-only":
             yield f"{here}.mode: report-only: {each.path} is open while it stands"
+        if each.authorization == "replace" and (each.access != "protect" or "report-only" in (each.mode, settings.mode)):
+            yield f"{here}.authorization: whoever sends no token reaches the upstream with the gateway's own Authorization"
         if each.access == "public" and each.path == "/*":
             yield f"{here}: public /* opens everything that no earlier route names" + _only(each)
         elif each.access == "public":
@@ -119,6 +123,7 @@ def _hosts_meet(one: Sequence[str], other: Sequence[str]) -> bool:
 
 def _upstream_warnings(settings: GatewaySettings) -> Iterator[str]:
     seen: dict[tuple[str, str, str], int] = {}
+    checks: dict[tuple[str, str], int] = {}
     for at, upstream in enumerate(settings.upstreams):
         here = f"upstream[{at}]"
         if covers(_OWN, paths_of(upstream.path, itself=True)):
@@ -126,13 +131,25 @@ def _upstream_warnings(settings: GatewaySettings) -> Iterator[str]:
         first = seen.setdefault((upstream.url, upstream.host, upstream.path), at)
         if first != at:
             yield f"{here}: it is upstream[{first}] once more"
+        if upstream.health is not None:
+            checked = checks.setdefault((upstream.host, upstream.path), at)
+            other = settings.upstreams[checked]
+            if (other.health, other.health_interval) != (upstream.health, upstream.health_interval):
+                yield f"{here}.health: its replica upstream[{checked}] is asked otherwise; what stands last counts for all of them"
         if upstream.url.startswith("http:") and not is_loopback(_host(upstream)):
             yield f"{here}.url: tokens and identity travel in the clear beyond this machine; see that nobody else is on that network"
     if not settings.upstreams:
         return
     for at, route in enumerate(settings.routes):
-        if not any(_serves(upstream, route) for upstream in settings.upstreams):
+        serving = [number for number, upstream in enumerate(settings.upstreams) if _serves(upstream, route)]
+        if not serving:
             yield f"route[{at}]: no upstream serves its path and host"
+        wider = [number for number in serving if not _hosts_cover(route.host, [settings.upstreams[number].host])]
+        if wider and route.require is not None:
+            yield (
+                f"route[{at}].host: clients choose the host that they name, and under another one they reach upstream[{wider[0]}] "
+                "without this rule; give that upstream the host, or leave the route's out"
+            )
 
 
 def _serves(upstream: UpstreamSettings, route: RouteSettings) -> bool:
@@ -142,6 +159,30 @@ def _serves(upstream: UpstreamSettings, route: RouteSettings) -> bool:
 def _host(upstream: UpstreamSettings) -> str:
     host = upstream.url.partition("://")[2]
     return host.partition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
+
+
+def _asked_warnings(settings: GatewaySettings) -> Iterator[str]:
+    """What counts for requests that pass through this gateway, and not for those that another proxy asks about."""
+    asked = settings.forward_auth
+    if asked is None:
+        return
+    theirs = "requests that another proxy asks about are not changed by this gateway"
+    for at, route in enumerate(settings.routes):
+        if route.authorization != "keep":
+            yield f"route[{at}].authorization: {theirs}; let that proxy change Authorization and the other credentials"
+        if route.close_at_expiry:
+            yield f"route[{at}].close_at_expiry: {theirs}, and their websockets not ended"
+    if settings.assertion is not None:
+        yield (
+            f"assertion: {theirs}: they go without it, and {settings.assertion.header} is what clients send; "
+            "let that proxy remove it"
+        )
+    if asked.kinds:
+        for at, source in enumerate(settings.credentials):
+            if isinstance(source, FromQuery) or source == FromSubprotocol:
+                yield f"credential[{at}]: {theirs}: its application sees these tokens"
+    if asked.grpc is not None and asked.grpc.startswith("unix:") and settings.server.workers > 1:
+        yield "forward_auth.grpc: of several workers only one answers at a unix socket; give host:port to have all of them answer"
 
 
 def _network_warnings(settings: GatewaySettings) -> Iterator[str]:
