@@ -36,7 +36,14 @@ def problem(status: int, error: str, code: str, text: str, *headers: tuple[bytes
     `status` is one of those below; `text` is a constant of ours, in ASCII.
     """
     # RFC 9457 §3.1.1: an absolute URI that need not be resolved; `cognito-guard explain CODE` has the text behind it
-    told = {"type": f"urn:cognito-guard:{code}", "title": PHRASES[status], "status": status, "detail": text, "code": code, "error": error}
+    told = {
+        "type": f"urn:cognito-guard:{code}",
+        "title": PHRASES[status],
+        "status": status,
+        "detail": text,
+        "code": code,
+        "error": error,
+    }
     body = json.dumps(told).encode("ascii")
     fixed = (
         (b"content-type", b"application/problem+json"),
