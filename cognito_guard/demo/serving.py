@@ -24,7 +24,7 @@ from cognito_guard.demo.tries import Tokens, Tried, tokens_of, tried
 from cognito_guard.errors import ConfigurationError, Unavailable
 from cognito_guard.gateway.app import Gateway
 from cognito_guard.gateway.observing.logs import log_config
-from cognito_guard.gateway.serving import Process
+from cognito_guard.gateway.process import Process
 from cognito_guard.gateway.settings import read
 from cognito_guard.gateway.watching import Watch
 from cognito_guard.local_pool import Served

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from cognito_guard.adapters.asgi import Receive, Scope, Send
 from cognito_guard.errors import Unavailable
 from cognito_guard.front import Outcome
-from cognito_guard.gateway.assembly import Listeners, Parts, assemble
+from cognito_guard.gateway.assembly import Listeners, assemble
+from cognito_guard.gateway.exchange import refuse
 from cognito_guard.gateway.forward_auth.kinds import Original
 from cognito_guard.gateway.observing.admin import Readiness
 from cognito_guard.gateway.observing.seen import Observer, Seen
 from cognito_guard.gateway.observing.spans import ServerSpans
-from cognito_guard.gateway.proxy import refuse
+from cognito_guard.gateway.parts import Parts
 from cognito_guard.gateway.server.connection import EXTENSION
 from cognito_guard.gateway.settings import GatewaySettings
 from cognito_guard.web.challenge import Challenge

@@ -33,6 +33,7 @@ class Workers:
         self._started: dict[int, float] = {}
         self._stopping = False
         self._pause = 0.0
+        self._due: list[float] = []  # when a worker is to take a dead one's place, by the steady clock
 
     def run(self) -> int:
         """Start them and wait until they have ended. Answers 0 when that was asked for."""
@@ -41,9 +42,9 @@ class Workers:
         try:
             for _ in range(self._count):
                 self._start()
-            while self._started:
-                process, status = os.wait()
-                self._ended(process, status)
+            while self._started or self._due:
+                self._look()
+                self._replace()
         finally:
             signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)  # nothing may kill what has come to its end
             for number, handler in before.items():
@@ -81,18 +82,25 @@ class Workers:
         if self._stopping:
             return
         _log.error("worker %d ended (%s) after %.0f s; starting another", process, _how(status), lived)
-        if lived < _SHORT_LIFE:
-            self._pause = min(max(1.0, 2 * self._pause), 30.0)
-            self._wait(self._pause)
-        else:
-            self._pause = 0.0
-        if not self._stopping:
-            self._start()
+        self._pause = 0.0 if lived >= _SHORT_LIFE else min(max(1.0, 2 * self._pause), 30.0)
+        self._due.append(time.monotonic() + self._pause)
 
-    def _wait(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while not self._stopping and (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, 0.2))
+    def _look(self) -> None:
+        """Take note of what has ended; with a replacement due, for a fifth of a second at most, else until something has."""
+        if self._due and min(self._due) > time.monotonic():
+            time.sleep(0.2)
+        if self._started:
+            process, status = os.waitpid(-1, os.WNOHANG if self._due else 0)
+            if process:
+                self._ended(process, status)
+
+    def _replace(self) -> None:
+        now = time.monotonic()
+        due = [at for at in self._due if at <= now]
+        self._due = [] if self._stopping else [at for at in self._due if at > now]
+        for _ in due:
+            if not self._stopping:
+                self._start()
 
     def _received(self, number: int, _frame: FrameType | None) -> None:
         self._stopping |= number in _STOPPING

@@ -21,7 +21,7 @@ import pytest
 
 from cognito_guard.decision import Decision
 from cognito_guard.front import Front, Request
-from cognito_guard.gateway import serving
+from cognito_guard.gateway import process as process_module
 from cognito_guard.gateway.observing.seen import Observer
 from cognito_guard.gateway.rewriting import Peers
 from cognito_guard.gateway.settings import read, warnings
@@ -208,12 +208,12 @@ def test_a_rule_for_a_host_with_an_upstream_of_its_own() -> None:
 
 def test_a_file_that_is_being_written_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """T19: half a file can be good TOML with half of the routes; it is read when it has stopped changing, or has not for ten seconds."""
-    monkeypatch.setattr(serving, "_LOOK", 0.001)
-    monkeypatch.setattr(serving, "_SETTLED", 0.0)
+    monkeypatch.setattr(process_module, "_LOOK", 0.001)
+    monkeypatch.setattr(process_module, "_SETTLED", 0.0)
     for looks, seen_at in (([False, True, True, True, False, False], 5), ([True] * 100, 41)):
         left = list(looks)
         watch = SimpleNamespace(changed=lambda left=left: left.pop(0))
-        process = serving.Process(SimpleNamespace(readiness=lambda: None), None, None, watch)
+        process = process_module.Process(SimpleNamespace(readiness=lambda: None), None, None, watch)
         read_at: list[int] = []
 
         async def reload(left: list[bool] = left, looks: list[bool] = looks, read_at: list[int] = read_at) -> None:

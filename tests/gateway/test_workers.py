@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +91,26 @@ def test_a_worker_that_fails_says_why_and_is_tried_again() -> None:
         process.communicate(timeout=10)
     assert process.returncode == 0
     assert "RuntimeError: broken\n" in errors
+
+
+def test_one_that_failed_holds_up_nothing(tmp_path: Path) -> None:
+    """While its replacement waits for its turn, the death of another is seen, and both are replaced."""
+    program = _PROGRAM.replace(
+        '    tell("started", os.getpid())',
+        f"""    tell("started", os.getpid())
+    try:
+        os.close(os.open({str(tmp_path / "first")!r}, os.O_CREAT | os.O_EXCL))
+        return 1
+    except FileExistsError:
+        pass""",
+    )
+    running = Running(program)
+    with running.process as process:
+        told = running.lines(4)
+        [failed] = [worker for word, worker in told if word == "dead"]
+        [other] = [worker for word, worker in told if word == "started" and worker != failed]
+        os.kill(other, signal.SIGKILL)
+        assert running.lines(1) == [("dead", other)]
+        assert [word for word, _ in running.lines(2)] == ["started", "started"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0

@@ -32,6 +32,8 @@ class Rewriting:
     - `own_cookies` never reach the upstream. `credentials` and `credential_cookies` name fields and cookies beside `Authorization`
       that may hold the token: they pass where it is kept and go where it is stripped or replaced.
     - `trailers`: whether the caller passes trailers on; then `TE: trailers` and the answers' `Trailer` are.
+    - `methods_decide`: whether a route names methods. Then fields by which frameworks take another method than the one that was
+      judged (`X-HTTP-Method-Override` and its like) do not pass.
 
     Mistakes raise `ConfigurationError`, all at once.
     """
@@ -45,6 +47,7 @@ class Rewriting:
         "_forwarding",
         "_identity",
         "_managed",
+        "_methods_decide",
         "_protected",
         "_request_actions",
         "_stripped_cookies",
@@ -62,6 +65,7 @@ class Rewriting:
         credentials: Iterable[str] = (),
         credential_cookies: OwnCookies | None = None,
         trailers: bool = False,
+        methods_decide: bool = False,
     ) -> None:
         names = [*identity.names, *(() if assertion is None else (assertion.header,))]
         self._managed = Managed(names)
@@ -84,6 +88,7 @@ class Rewriting:
         self._stripped_cookies = self._cookies | (credential_cookies or OwnCookies())
         self._protected = PROTECTED | self._credentials
         self._trailers = trailers
+        self._methods_decide = methods_decide
         self._request_actions: Memo[bytes, int] = Memo(2048)
         self._answer_actions: Memo[bytes, bytes] = Memo(2048)
 
@@ -207,6 +212,8 @@ class Rewriting:
             return _CREDENTIALS
         if fold in self._credential_folds or fold.startswith(RESERVED_PREFIX):
             return _DROP
+        if fold in _OVERRIDES and self._methods_decide:
+            return _DROP
         if lower == b"cookie":
             return _COOKIE if self._stripped_cookies else _PASS
         if lower == b"te":
@@ -258,6 +265,7 @@ _BY_NAME: Final = {
     ),
 }
 
+_OVERRIDES: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
 _NONE: Final[frozenset[bytes]] = frozenset()
 _UPGRADE: Final = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
 _TE_TRAILERS: Final = [(b"te", b"trailers"), (b"connection", b"TE")]

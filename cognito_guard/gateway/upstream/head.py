@@ -18,7 +18,7 @@ HEAD_LIMIT: Final = 65536
 """The most octets that an answer's head may have."""
 
 _FIELDS = re.compile(rb"^([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+([\t\x20-\x7e\x80-\xff]*+)\r\n", re.MULTILINE)
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n")
 _KEEP_SECONDS = re.compile(rb"(?:\A|[,;])[ \t]*timeout[ \t]*=[ \t]*([0-9]{1,9})[ \t]*(?=[,;]|\Z)", re.IGNORECASE)
 _DECIDING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"keep-alive"})
 

@@ -55,6 +55,17 @@ def passed(headers, rewriting=FULL, **told):
 # --- what passes
 
 
+@pytest.mark.parametrize(
+    "name",
+    [b"x-http-method-override", b"X-HTTP-Method-Override", b"x_http_method_override", b"x-http-method", b"x-method-override"],
+)
+def test_another_method_than_the_one_that_was_judged(name):
+    """A19 for methods: where routes tell methods apart, no field makes a framework take another one; elsewhere it is the application's."""
+    telling = Rewriting(IdentityHeaders(), Peers(), methods_decide=True)
+    assert passed([HOST, (name, b"DELETE")], telling) == [HOST]
+    assert (name, b"DELETE") in passed([HOST, (name, b"DELETE")], PLAIN)
+
+
 def test_an_ordinary_request():
     """Order, repetitions and octets of what passes are kept; ours follow."""
     headers = [HOST, (b"accept", b"*/*"), (b"x-a", b"\xff 1"), (b"authorization", b"Bearer t"), (b"x-a", b"2"), (b"X-B", b"3")]

@@ -109,6 +109,8 @@ def test_answers_without_a_body():
 @pytest.mark.parametrize(
     "lines",
     [
+        [b"HTTP/1.1 600 Odd", b"Content-Length: 0"],
+        [b"HTTP/1.1 999 Denied", b"Content-Length: 0"],
         [b"HTTP/1.1 200 OK", b"Content-Length: 3", b"Transfer-Encoding: chunked"],
         [b"HTTP/1.1 200 OK", b"Content-Length: 3", b"Content-Length: 3"],
         [b"HTTP/1.1 200 OK", b"Content-Length: 3", b"Content-Length: 4"],
