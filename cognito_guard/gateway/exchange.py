@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from cognito_guard.adapters.asgi import Receive, Scope, Send
+from cognito_guard.gateway.forward_auth.asking import NOT_SENDABLE
 from cognito_guard.gateway.observing.seen import Seen
 from cognito_guard.gateway.rewriting import Authorization, NotSendable
 from cognito_guard.gateway.server.connection import ClientGone, Connection
@@ -220,9 +221,6 @@ def refuse(connection: Connection, method: str, challenge: Challenge, seen: Seen
 CLIENT_GONE = 499
 """The status that logs show, as nginx writes it, where a client left before there was one."""
 
-NOT_SENDABLE = problem(
-    403, "forbidden", "identity_not_sendable", "a claim of the token cannot be written into a header field as it is configured"
-)
 _UNREACHABLE = problem(502, "bad_gateway", "upstream_unreachable", "the application behind the gateway cannot be reached")
 _TIMEOUT = problem(504, "gateway_timeout", "upstream_timeout", "the application behind the gateway did not answer in time")
 FAILURES: dict[str, Challenge] = {

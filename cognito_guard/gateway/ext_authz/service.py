@@ -10,7 +10,6 @@ import asyncio
 import hmac
 import logging
 import os
-import re
 import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -23,6 +22,7 @@ from cognito_guard.front import Forward, Front, Outcome
 from cognito_guard.gateway.ext_authz.messages import allowed, denied, read_check
 from cognito_guard.gateway.ext_authz.original import MALFORMED, question
 from cognito_guard.gateway.forward_auth.answers import Identity
+from cognito_guard.gateway.forward_auth.asking import NOT_SENDABLE, STRANGER, asking_problems
 from cognito_guard.gateway.forward_auth.kinds import Kind, Missing, Original
 from cognito_guard.gateway.rewriting.identity import NotSendable
 from cognito_guard.web.challenge import challenge
@@ -62,16 +62,7 @@ class ExtAuthz:
         secret: bytes | None = None,
         on_answer: Listener | None = None,
     ) -> None:
-        problems = []
-        if not callable(front) and not isinstance(front, Front):
-            problems.append("front: give a Front, or a function from the :authority's value to one")
-        problems += [
-            f"{name}: give a callable" for name, given in (("trusts", trusts), ("identity", identity)) if not callable(given)
-        ]
-        if secret is not None and not (isinstance(secret, bytes) and _SECRET.fullmatch(secret)):
-            problems.append("secret: give 16 to 1024 visible ASCII characters, as octets; leave it out to need none")
-        if on_answer is not None and not callable(on_answer):
-            problems.append("on_answer: give a callable")
+        problems = asking_problems(front, trusts, identity, secret, on_answer)
         if problems:
             raise ConfigurationError("ExtAuthz", problems)
         self._front = front
@@ -135,7 +126,7 @@ class ExtAuthz:
     async def _check(self, octets: bytes, context: Any) -> bytes:
         try:
             if not self._may_ask(context):
-                return self._denied(None, _STRANGER)
+                return self._denied(None, STRANGER)
             seconds = context.time_remaining()
         except Exception as bug:  # noqa: BLE001 - as above
             return self._failed(bug)
@@ -182,7 +173,7 @@ class ExtAuthz:
             self._log(str(wrong))
             pairs = None
         if pairs is None:
-            return self._denied(original, _NOT_SENDABLE)
+            return self._denied(original, NOT_SENDABLE)
         if original.aliases or written or removed:
             octets = allowed([*pairs, *written], [*original.aliases, *removed])
         elif (known := self._allowed.get(pairs)) is None:
@@ -290,16 +281,9 @@ _SERVICE: Final = "envoy.service.auth.v3.Authorization"
 _MAX_MESSAGE: Final = 16 * 1024 * 1024  # Envoy takes heads of 8 MiB at most; grpc refuses more than this by an error of the call
 _SHARE_OF_TIMEOUT: Final = 0.8
 _REMEMBERED: Final = 1024
-_SECRET: Final = re.compile(rb"[!-~]{16,1024}")
 _FAILED: Final = problem(500, "server_error", "internal_error", "the request could not be judged")
 _UNREADABLE: Final = problem(
     500, "server_error", "question_unclear", "the proxy's question does not say which request it is about"
-)
-_STRANGER: Final = problem(
-    403, "forbidden", "asker_refused", "who asks here must be trusted, and know the secret where there is one"
-)
-_NOT_SENDABLE: Final = problem(
-    403, "forbidden", "identity_not_sendable", "a claim of the token cannot be written into a header field as it is configured"
 )
 _TOO_LATE: Final = challenge(Unavailable("keys_unavailable", "the decision took too long", retry_after=1), realm="api")
 _log = logging.getLogger("cognito_guard")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import logging
-import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -16,6 +15,7 @@ from cognito_guard.adapters.asgi import Receive, Scope, Send
 from cognito_guard.errors import ConfigurationError
 from cognito_guard.front import Forward, Front, Outcome
 from cognito_guard.gateway.forward_auth.answers import Answers, Identity
+from cognito_guard.gateway.forward_auth.asking import NOT_SENDABLE, STRANGER, asking_problems
 from cognito_guard.gateway.forward_auth.kinds import KIND_NAMES, Kind, KindName, Missing, Original
 from cognito_guard.gateway.rewriting.identity import NotSendable
 from cognito_guard.web.problem import Challenge, problem
@@ -56,18 +56,9 @@ class ForwardAuth:
         on_answer: Listener | None = None,
     ) -> None:
         named: tuple[KindName, ...] = () if isinstance(kinds, str) else tuple(kinds)
-        problems = []
-        if not callable(front) and not isinstance(front, Front):
-            problems.append("front: give a Front, or a function from the Host field's value to one")
+        problems = asking_problems(front, trusts, identity, secret, on_answer)
         if not named or any(name not in KIND_NAMES for name in named):
             problems.append(f"kinds: list those that may ask, out of {', '.join(KIND_NAMES)}")
-        problems += [
-            f"{name}: give a callable" for name, given in (("trusts", trusts), ("identity", identity)) if not callable(given)
-        ]
-        if secret is not None and not (isinstance(secret, bytes) and _SECRET.fullmatch(secret)):
-            problems.append("secret: give 16 to 1024 visible ASCII characters, as octets; leave it out to need none")
-        if on_answer is not None and not callable(on_answer):
-            problems.append("on_answer: give a callable")
         if problems:
             raise ConfigurationError("ForwardAuth", problems)
         self._front = front
@@ -120,7 +111,7 @@ class ForwardAuth:
             self._log(logging.WARNING, wrong.header, str(wrong))
             pairs = None
         if pairs is None:
-            await self._refuse(scope, send, original, _NOT_SENDABLE)
+            await self._refuse(scope, send, original, NOT_SENDABLE)
             return
         if self._on_answer is not None:
             self._tell(scope, original, Forward(principal))
@@ -132,12 +123,12 @@ class ForwardAuth:
         peer = client[0] if client else None
         if not self._trusts(peer):
             self._log(logging.ERROR, "peer", f"a peer that is not trusted ({peer!a}) asked; name it if it is your proxy")
-            return _STRANGER
+            return STRANGER
         if self._secret is not None:
             told = [value for name, value in headers if len(name) == _SECRET_LENGTH and name.lower() == _SECRET_NAME]
             if len(told) != 1 or not hmac.compare_digest(told[0], self._secret):
                 self._log(logging.ERROR, "secret", f"a question without the right {SECRET_FIELD}; let the proxy set it, once")
-                return _STRANGER
+                return STRANGER
         return None
 
     async def _refuse(self, scope: Scope, send: Send, original: Original | None, refusal: Challenge) -> None:
@@ -166,16 +157,11 @@ class ForwardAuth:
 _log = logging.getLogger("cognito_guard")
 _ENVOY = f"{PREFIX}envoy".encode()
 _ENVOY_BELOW = _ENVOY + b"/"
-_SECRET = re.compile(rb"[!-~]{16,1024}")
 _SECRET_NAME = SECRET_FIELD.lower().encode()
 _SECRET_LENGTH = len(_SECRET_NAME)
 _UNKNOWN = problem(
     404, "not_found", "unknown_path", "there is nothing here; a kind of proxy that may ask must be named in the settings"
 )
-_STRANGER = problem(403, "forbidden", "asker_refused", "who asks here must be trusted, and know the secret where there is one")
 _UNCLEAR_TEXT = "the proxy's question does not say which request it is about; the gateway's log says what lacks"
 _UNCLEAR = problem(500, "server_error", "question_unclear", _UNCLEAR_TEXT)
 _UNCLEAR_TO_ENVOY = problem(403, "forbidden", "question_unclear", _UNCLEAR_TEXT)
-_NOT_SENDABLE = problem(
-    403, "forbidden", "identity_not_sendable", "a claim of the token cannot be written into a header field as it is configured"
-)

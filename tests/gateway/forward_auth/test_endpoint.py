@@ -313,7 +313,7 @@ def test_every_mistake_at_once() -> None:
     with pytest.raises(ConfigurationError) as wrong:
         ForwardAuth(anything, kinds=["ingress"], trusts=anything, identity=anything, secret=b"", on_answer=anything)  # type: ignore[list-item]
     assert [problem.partition(":")[0] for problem in wrong.value.problems] == [
-        "front", "kinds", "trusts", "identity", "secret", "on_answer",
+        "front", "trusts", "identity", "secret", "on_answer", "kinds",
     ]  # fmt: skip
 
 
