@@ -54,7 +54,10 @@ app.cleanup_ctx.append(session)
 app.router.add_route("*", "/{path:.*}", proxy)
 
 if __name__ == "__main__":
+    import logging
+
     import uvloop
 
+    logging.disable()  # of clients that leave at the end of a round
     uvloop.install()
     web.run_app(app, host="127.0.0.1", port=int(port), access_log=None, print=None)

@@ -84,6 +84,8 @@ class Front:
         # by the whole Authorization field: what was granted before, for as long as the Guard still knows it
         self._known: dict[bytes, _Known] = {}
         self._recorder = Recorder(settings.get("on_decision"), enforced=not self._report_only)
+        self._has_listeners = self._recorder.has_listeners
+        self._still_knows: Callable[[Entry], bool] | None = getattr(guard, "still_knows", None)
         if self._report_only:
             _log.warning("report-only: every request is let through, whatever is decided about it")
         else:
@@ -132,7 +134,7 @@ class Front:
 
     def granted_as_before(self, route: Protect, headers: Iterable[HeaderPair]) -> Principal | None:
         """`granted_before` by the demand of `route`, as `judge_as` is to `judge`."""
-        if self._recall is None:
+        if self._still_knows is None:
             return None
         field: bytes | None = None
         for name, value in headers:
@@ -143,7 +145,7 @@ class Front:
         if field is None:
             return None
         known = self._known.get(field)
-        if known is None or not self._guard.still_knows(known.entry):
+        if known is None or not self._still_knows(known.entry):
             known = self._learn(field)
             if known is None:
                 return None
@@ -154,7 +156,7 @@ class Front:
                 return None
             if rule is None or not rule.needs_now:  # else it is judged each time: its answer changes by itself
                 known.grant(route)
-        if self._recorder.has_listeners():
+        if self._has_listeners():
             self._recorder.forwarded(route, principal)
         return principal
 

@@ -55,26 +55,27 @@ class CognitoASGI:
             raise ConfigurationError("CognitoASGI", ["app: give an ASGI application"])
         self._app = app
         self._front = Front(guard, routes, **settings)
+        self._granted_before = self._front.granted_before
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
-        if kind == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        if kind not in ("http", "websocket"):
-            raise NotImplementedError("CognitoASGI judges http and websocket, and lets no other scope type through")
         # the specification allows any iterable, so one that can be iterated only once must still reach the application
         headers = scope.get("headers", ())
-        if type(headers) is not list:
-            scope = {**scope, "headers": list(headers)}
-            headers = scope["headers"]
+        if type(headers) is not list and kind != "lifespan":
+            headers = list(headers)
+            scope = {**scope, "headers": headers}
         if kind == "http":
-            raw_path, root_path = scope.get("raw_path"), scope.get("root_path", "")
-            principal = self._front.granted_before(scope["method"], scope["path"], raw_path, root_path, headers)
+            get = scope.get
+            principal = self._granted_before(scope["method"], scope["path"], get("raw_path"), get("root_path", ""), headers)
             if principal is not None:
                 caller = Caller(principal)
                 await self._app({**scope, PRINCIPAL: principal, "user": caller, "auth": caller}, receive, send)
                 return
+        elif kind == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        elif kind != "websocket":
+            raise NotImplementedError("CognitoASGI judges http and websocket, and lets no other scope type through")
         request = from_scope(scope, headers)
         outcome = await self._front.judge_async(request)
         if isinstance(outcome, Challenge):
