@@ -20,7 +20,6 @@ from cognito_guard.web.paths import TwoFaced
 from cognito_guard.web.routes import Preflights, Protect, Public, Route
 
 _set = object.__setattr__
-_modules = sys.modules
 Verdict = Literal["granted", "open", "denied", "rejected", "refused", "unavailable"]
 
 
@@ -88,10 +87,6 @@ class Recorder:
         self._on_decision = on_decision
         self._enforced = enforced
         self._failed: set[str] = set()
-
-    def has_listeners(self) -> bool:
-        """Whether anybody would hear of a request that passed; False is the common case, and quick."""
-        return self._on_decision is not None or "opentelemetry.trace" in _modules or _log.isEnabledFor(logging.DEBUG)
 
     def forwarded(self, route: Route | TwoFaced, result: Result) -> None:
         """A request passed, and was meant to. Costs next to nothing where nobody listens."""

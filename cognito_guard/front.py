@@ -7,6 +7,7 @@ nobody. Each request leaves one decision event (see `decision.py`).
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -28,6 +29,9 @@ from cognito_guard.web.routes import Preflights, Protect, Public, Route, Routes
 if TYPE_CHECKING:
     from cognito_guard.guard import Guard
     from cognito_guard.guard.cache import Entry
+
+Target = tuple[str, str, bytes | None, str]
+"""Method, path, raw_path and root_path of a request."""
 
 __all__ = ["Decision", "Front", "FrontSettings", "Forward", "Challenge", "Outcome", "Request"]
 
@@ -72,7 +76,10 @@ class Front:
         if problems:
             raise ConfigurationError("Front", problems)
         # what was matched before: the same target always falls under the same route
-        self._remembered: dict[tuple[str, str, bytes | None, str], Route | TwoFaced] = {}
+        self._remembered: dict[Target, Route | TwoFaced] = {}
+        self._protected: dict[Target, Protect] = {}
+        self.protected_before: Callable[[Target], Protect | None] = self._protected.get
+        """The route of a target that was judged before, if it is a `Protect`, for `granted_as_before`; None says nothing."""
         self._guard = guard
         self._realm = settings.get("realm", "api")
         self._sources = tuple(settings.get("credentials", ()))
@@ -84,7 +91,7 @@ class Front:
         # by the whole Authorization field: what was granted before, for as long as the Guard still knows it
         self._known: dict[bytes, _Known] = {}
         self._recorder = Recorder(settings.get("on_decision"), enforced=not self._report_only)
-        self._has_listeners = self._recorder.has_listeners
+        self._on_decision = settings.get("on_decision")
         self._still_knows: Callable[[Entry], bool] | None = getattr(guard, "still_knows", None)
         if self._report_only:
             _log.warning("report-only: every request is let through, whatever is decided about it")
@@ -127,10 +134,8 @@ class Front:
 
         None says nothing about the request: judge it. Asks the same route, Guard and rule as `judge` does, in the same order.
         """
-        route = self._remembered.get((method, path, raw_path, root_path))
-        if type(route) is not Protect or method == "OPTIONS":
-            return None  # OPTIONS: what may be a preflight is told by more than its target
-        return self.granted_as_before(route, headers)
+        route = self._protected.get((method, path, raw_path, root_path))
+        return None if route is None else self.granted_as_before(route, headers)
 
     def granted_as_before(self, route: Protect, headers: Iterable[HeaderPair]) -> Principal | None:
         """`granted_before` by the demand of `route`, as `judge_as` is to `judge`."""
@@ -150,13 +155,14 @@ class Front:
             if known is None:
                 return None
         principal = known.entry.principal
-        if known.granted.get(id(route)) is not route:
+        if known.last is not route and known.granted.get(id(route)) is not route:
             rule = route.rule
             if rule is not None and not rule.judge(principal, now=self._guard.clock() if rule.needs_now else None):
                 return None
             if rule is None or not rule.needs_now:  # else it is judged each time: its answer changes by itself
                 known.grant(route)
-        if self._has_listeners():
+        # whether anybody would hear of it: asked here, since this is what every request of a busy server comes by
+        if self._on_decision is not None or "opentelemetry.trace" in _modules or _log.isEnabledFor(logging.DEBUG):
             self._recorder.forwarded(route, principal)
         return principal
 
@@ -213,7 +219,12 @@ class Front:
             ):
                 if len(self._remembered) >= _REMEMBERED:
                     self._remembered.clear()
+                    self._protected.clear()
                 self._remembered[target] = route
+                if (
+                    type(route) is Protect and request.method != "OPTIONS"
+                ):  # what may be a preflight is told by more than its target
+                    self._protected[target] = route
         return route
 
     def _credentials(self, route: Route | TwoFaced, request: Request) -> str | CredentialsRefused | None:
@@ -251,17 +262,18 @@ class Front:
 class _Known:
     """A token that the Guard knows, and the routes whose rules its holder satisfies, whatever the time."""
 
-    __slots__ = ("entry", "granted")
+    __slots__ = ("entry", "granted", "last")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.granted: dict[int, Protect] = {}
+        self.last: Protect | None = None
 
     def grant(self, route: Protect) -> None:
         """By identity, which is quick; the route is held, so that no other takes its place."""
         if len(self.granted) >= _MOST_ROUTES:
             self.granted.clear()
-        self.granted[id(route)] = route
+        self.granted[id(route)] = self.last = route
 
 
 def _verified(principal: object) -> Principal:
@@ -288,6 +300,7 @@ def _setting_problems(settings: FrontSettings) -> list[str]:
     return problems
 
 
+_modules = sys.modules
 _REMEMBERED = 1024
 _LONGEST_FIELD = 4096  # octets of an Authorization field: those of larger tokens cost more to keep than to read
 _MOST_ROUTES = 64

@@ -55,7 +55,8 @@ class CognitoASGI:
             raise ConfigurationError("CognitoASGI", ["app: give an ASGI application"])
         self._app = app
         self._front = Front(guard, routes, **settings)
-        self._granted_before = self._front.granted_before
+        self._protected_before = self._front.protected_before
+        self._granted = self._front.granted_as_before
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -66,8 +67,8 @@ class CognitoASGI:
             scope = {**scope, "headers": headers}
         if kind == "http":
             get = scope.get
-            principal = self._granted_before(scope["method"], scope["path"], get("raw_path"), get("root_path", ""), headers)
-            if principal is not None:
+            route = self._protected_before((scope["method"], scope["path"], get("raw_path"), get("root_path", "")))
+            if route is not None and (principal := self._granted(route, headers)) is not None:
                 caller = Caller(principal)
                 await self._app({**scope, PRINCIPAL: principal, "user": caller, "auth": caller}, receive, send)
                 return
