@@ -221,6 +221,14 @@ def test_rules_of_segments_and_methods(running, upstream, jane: bytes, staff: by
     assert len(upstream.take()) == sum(status == 200 for *_, status in asked)
 
 
+def test_the_application_hears_of_no_other_method(running, upstream, jane: bytes) -> None:
+    """A19: these routes name methods, so a request that passed as one of them carries no field that frameworks take another from."""
+    upstream.take()
+    fields = (b"X-HTTP-Method-Override: DELETE", b"x-method-override: DELETE", b"X-HTTP-Method: DELETE")
+    assert running.get(b"/read", jane, *fields).status == 200
+    assert [name for name, value in upstream.take()[0].headers if value == b"DELETE"] == []
+
+
 def test_the_encoded_slash_by_name(running, upstream, jane: bytes, staff: bytes) -> None:
     """T9: taken on by one route only, by both readings, and forwarded as it came."""
     upstream.take()
